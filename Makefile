@@ -1,0 +1,62 @@
+# Every target works on a bare machine with python3.11, gcc and a package index: the stamp below makes the environment.
+PYTHON  ?= python3.11
+WORKERS ?= 2
+VENV    := .venv
+BIN     := $(VENV)/bin
+
+# One thread a process: the tests are many small problems, and pytest runs WORKERS processes.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+EXTRAS_test  := torch,jax,plot,test
+EXTRAS_check := $(EXTRAS_test),docs,dev
+TEST  := $(VENV)/.stamp-test
+CHECK := $(VENV)/.stamp-check
+
+.PHONY: help venv demo test test-all test-gpu check format bench docs clean
+.NOTPARALLEL:
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(CHECK) ## the environment for all targets, in .venv
+
+demo: $(TEST) ## the demonstration of the README
+	$(BIN)/python examples/digits/demo.py
+
+test: $(TEST) ## the tests and the doctests, without the slow ones
+	$(BIN)/pytest -n $(WORKERS)
+
+test-all: $(CHECK) ## the same, with the slow ones
+	$(BIN)/pytest -n $(WORKERS) -m "not gpu and not bench"
+
+test-gpu: $(TEST) ## the tests that need an accelerator
+	$(BIN)/pytest -m gpu
+
+check: $(CHECK) ## lint, format, types, documentation
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(MAKE) docs
+
+format: $(CHECK) ## repair what lint and format can repair
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(TEST) ## every speed claim, as a ratio measured in this run
+	$(BIN)/pytest -m bench tests/benchmarks -s
+
+# -E: pages kept from an earlier build would not repeat their warnings.
+docs: $(CHECK) ## the documentation, every page executed, in docs/_build/html
+	$(BIN)/sphinx-build -E -W --keep-going -q -b html docs docs/_build/html
+
+clean: ## what the targets left behind, except .venv
+	rm -rf build dist docs/_build docs/jupyter_execute .pytest_cache .ruff_cache .hypothesis .coverage*
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+# torch goes first and by its pin: resolved together with the rest, a range can pull another build of several gigabytes.
+$(VENV)/.stamp-%: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -c constraints.txt torch
+	$(BIN)/python -m pip install -c constraints.txt -e '.[$(EXTRAS_$*)]'
+	touch $@

@@ -1,0 +1,1 @@
+"""repcore for JAX: executes the plans that the core emits."""

@@ -1,0 +1,141 @@
+"""The three linear maps of a plan with their adjoints: coefficients, expand, project.
+
+With Q the orthonormal basis of the space (columns vec(B_a)), coefficients(W) = Q^H vec(W), expand(theta) = Q theta and
+project = Q Q^H. So expand and coefficients are each other's adjoint and project is its own: a backward pass is one call
+of the adjoint, whatever the number of blocks, and a double backward is the map itself again.
+
+Every map takes leading batch dims, and its argument in the dtype and on the device of the table.
+Cost: O(size of W) for orbit blocks, O(size of W * k) for factor blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from repcore_torch.tables import BlockTable, Table
+
+__all__ = ["coefficients", "expand", "project"]
+
+_Map = Callable[[Tensor, Table], Tensor]
+
+
+def coefficients(W: Tensor, table: Table) -> Tensor:
+    """theta = Q^H vec(W): (..., dim Y, dim X) -> (..., dim)."""
+    return _apply(W, table, _coefficients, _expand)
+
+
+def expand(theta: Tensor, table: Table) -> Tensor:
+    """W = sum_a theta_a B_a: (..., dim) -> (..., dim Y, dim X)."""
+    return _apply(theta, table, _expand, _coefficients)
+
+
+def project(W: Tensor, table: Table) -> Tensor:
+    """P W = expand(coefficients(W)), the orthogonal projection: (..., dim Y, dim X) -> the same shape."""
+    return _apply(W, table, _project, _project)
+
+
+def _apply(x: Tensor, table: Table, forward: _Map, adjoint: _Map) -> Tensor:
+    if torch.compiler.is_compiling():
+        # The compiler differentiates the plain operations itself, and takes no autograd function that has a jvp.
+        return forward(x, table)
+    return _Linear.apply(x, table, forward, adjoint)
+
+
+class _Linear(Function):
+    """A linear map and its adjoint: the map is its own derivative, and under vmap it takes one more leading dim."""
+
+    @staticmethod
+    def forward(x: Tensor, table: Table, forward: _Map, adjoint: _Map) -> Tensor:
+        return forward(x, table)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Table, _Map, _Map], output: Tensor) -> None:
+        _, ctx.table, ctx.map, ctx.adjoint = inputs
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        return _Linear.apply(grad, ctx.table, ctx.adjoint, ctx.map), None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
+        return _Linear.apply(tangent, ctx.table, ctx.map, ctx.adjoint)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], x: Tensor, table: Table, *maps: _Map) -> tuple[Tensor, int]:
+        return _Linear.apply(x.movedim(in_dims[0], 0), table, *maps), 0
+
+
+def _coefficients(W: Tensor, table: Table) -> Tensor:
+    batch = W.shape[:-2]
+    parts = [_analyse(_read(W, block), block).reshape(*batch, block.count) for block in table.blocks]
+    theta = torch.cat(parts, -1) if parts else W.new_zeros((*batch, 0))
+    return theta if table.inverse is None else theta.index_select(-1, table.inverse)
+
+
+def _expand(theta: Tensor, table: Table) -> Tensor:
+    if table.order is not None:
+        theta = theta.index_select(-1, table.order)
+    batch, parts, start = theta.shape[:-1], [], 0
+    for block in table.blocks:
+        n, _, m, _ = block.sizes
+        parts.append(_synthesise(theta.narrow(-1, start, block.count).reshape(*batch, n, m, block.dim), block))
+        start += block.count
+    return _assemble(parts, table, theta, batch)
+
+
+def _project(W: Tensor, table: Table) -> Tensor:
+    parts = [_synthesise(_analyse(_read(W, block), block), block) for block in table.blocks]
+    return _assemble(parts, table, W, W.shape[:-2])
+
+
+def _read(W: Tensor, block: BlockTable) -> Tensor:
+    """The entries of a block, (..., dim Y, dim X) -> (..., n, m, N)."""
+    n, rows, m, cols = block.sizes
+    for dim, where in ((-2, block.rows), (-1, block.cols)):
+        if isinstance(where, slice):
+            W = W.narrow(dim, where.start, where.stop - where.start)
+        else:
+            W = W.index_select(dim, where)
+    batch = W.shape[:-2]
+    return W.reshape(*batch, n, rows, m, cols).transpose(-3, -2).reshape(*batch, n, m, rows * cols)
+
+
+def _analyse(entries: Tensor, block: BlockTable) -> Tensor:
+    """Q^H on the last dim, (..., N) -> (..., k)."""
+    if block.ids is None:
+        return _matmul(entries, block.values.conj())
+    sums = entries.new_zeros((*entries.shape[:-1], block.dim))
+    return sums.index_add_(-1, block.ids, entries * block.values.conj())
+
+
+def _synthesise(c: Tensor, block: BlockTable) -> Tensor:
+    """Q on the last dim, (..., k) -> (..., N)."""
+    if block.ids is None:
+        return _matmul(c, block.values.mT)
+    return c.index_select(-1, block.ids).mul_(block.values)
+
+
+def _assemble(parts: list[Tensor], table: Table, like: Tensor, batch: torch.Size) -> Tensor:
+    """The weight (*batch, dim Y, dim X) from the entries (*batch, n, m, N) of its blocks; elsewhere it is 0."""
+    arrays = []
+    for part, block in zip(parts, table.blocks, strict=True):
+        n, rows, m, cols = block.sizes
+        arrays.append(part.reshape(*batch, n, m, rows, cols).transpose(-3, -2).reshape(*batch, n * rows, m * cols))
+    if table.whole:
+        return arrays[0]
+    W = like.new_zeros((*batch, *table.shape))
+    for array, block in zip(arrays, table.blocks, strict=True):
+        both = isinstance(block.rows, Tensor) and isinstance(block.cols, Tensor)
+        W[..., block.rows[:, None] if both else block.rows, block.cols] = array
+    return W
+
+
+def _matmul(a: Tensor, b: Tensor) -> Tensor:
+    # Autocast would round both sides to half precision: a projector must not depend on where it is called.
+    with torch.autocast(a.device.type, enabled=False):
+        return a @ b

@@ -1,0 +1,135 @@
+"""repcore: a declared symmetry, solved exactly into its equivariant maps.
+
+    declare  ->  solve  ->  plan  ->  execute
+
+Declare a group by exact generators (:class:`Group`, :func:`PermutationGroup`, or by name), write representations as
+expressions (``4 * one + V * V.dual``), solve ``X >> Y`` with :func:`solve`, and hand the answer to NumPy, PyTorch
+(``repcore_torch``) or JAX (``repcore_jax``) as a :func:`plan`.
+"""
+
+from repcore.basis import EquivariantBasis
+from repcore.errors import (
+    DeclarationError,
+    GroupTooLargeError,
+    IncompatibleError,
+    MemoryLimitError,
+    NumberError,
+    RepcoreError,
+    RepcoreWarning,
+    RepresentationError,
+    SolveError,
+    SpecError,
+    StoreError,
+)
+from repcore.exact.field import Field
+from repcore.exact.matrix import Matrix, matrix
+from repcore.exact.number import Number, number
+from repcore.groups.finite import order
+from repcore.groups.group import Group, PermutationGroup, direct_product
+from repcore.groups.named import (
+    GL,
+    SE,
+    SL,
+    SO,
+    SU,
+    E,
+    O,
+    Sp,
+    U,
+    affine,
+    alternating,
+    cyclic,
+    dihedral,
+    hyperoctahedral,
+    icosahedral,
+    lorentz,
+    octahedral,
+    quaternion,
+    scaling,
+    symmetric,
+    tetrahedral,
+    translations,
+)
+from repcore.plan import Block, Factor, Orbit, Plan
+from repcore.reps.cosets import quotient, regular
+from repcore.reps.hom import Hom
+from repcore.reps.permutation import grid, permutation
+from repcore.reps.tree import Rep, lift, trivial
+from repcore.solve.certificate import Certificate, Step
+from repcore.spec import Spec, dump, load
+from repcore.store.cached import explain, invariants, plan, solve
+from repcore.store.disk import Store
+from repcore.verify import Verification, verify
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "GL",
+    "SE",
+    "SL",
+    "SO",
+    "SU",
+    "Block",
+    "Certificate",
+    "DeclarationError",
+    "E",
+    "EquivariantBasis",
+    "Factor",
+    "Field",
+    "Group",
+    "GroupTooLargeError",
+    "Hom",
+    "IncompatibleError",
+    "Matrix",
+    "MemoryLimitError",
+    "Number",
+    "NumberError",
+    "O",
+    "Orbit",
+    "PermutationGroup",
+    "Plan",
+    "Rep",
+    "RepcoreError",
+    "RepcoreWarning",
+    "RepresentationError",
+    "SolveError",
+    "Sp",
+    "Spec",
+    "SpecError",
+    "Step",
+    "Store",
+    "StoreError",
+    "U",
+    "Verification",
+    "__version__",
+    "affine",
+    "alternating",
+    "cyclic",
+    "dihedral",
+    "direct_product",
+    "dump",
+    "explain",
+    "grid",
+    "hyperoctahedral",
+    "icosahedral",
+    "invariants",
+    "lift",
+    "load",
+    "lorentz",
+    "matrix",
+    "number",
+    "octahedral",
+    "order",
+    "permutation",
+    "plan",
+    "quaternion",
+    "quotient",
+    "regular",
+    "scaling",
+    "solve",
+    "symmetric",
+    "tetrahedral",
+    "translations",
+    "trivial",
+    "verify",
+]

@@ -1,0 +1,1 @@
+"""Numbers, number fields and matrices that are never rounded."""

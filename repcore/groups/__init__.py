@@ -1,0 +1,1 @@
+"""Groups: declared by generators, or by name."""

@@ -1,0 +1,1 @@
+"""Representations: an expression tree, and how generators act on it."""

@@ -1,0 +1,111 @@
+"""Left cosets of a subgroup, and how the group permutes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from repcore.errors import RepresentationError
+from repcore.groups.finite import Elements, elements
+from repcore.groups.group import Group
+from repcore.reps.tree import Quotient, Rep
+
+__all__ = ["Cosets", "cosets", "quotient", "regular"]
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Cosets:
+    """The cosets gH, ordered by least element.
+
+    Attributes:
+        table: the elements of G.
+        first: (count,) the least element of each coset.
+        of: (order,) the coset of each element.
+    """
+
+    table: Elements
+    first: Ints
+    of: Ints
+
+    @property
+    def count(self) -> int:
+        """The index of H in G."""
+        return len(self.first)
+
+    def action(self, e: int) -> Ints:
+        """The permutation of the cosets by element number ``e``: gH -> egH."""
+        images = self.table.images
+        moved = images[e][images[self.first]]
+        found = [self.table.find_permutation(row) for row in moved]
+        return self.of[np.array(found, np.int64)]
+
+
+@lru_cache(maxsize=64)
+def cosets(group: Group, subgroup: Group) -> Cosets:
+    """The left cosets of ``subgroup`` in a finite ``group``; cost: the order of the group.
+
+    Raises:
+        GroupTooLargeError: the group is infinite or has too many elements to list.
+        RepresentationError: a generator of ``subgroup`` is not in the group.
+    """
+    table = elements(group)
+    generators: list[int] = []
+    for i, h in enumerate(subgroup.discrete):
+        e = table.find(h) if h.shape == (group.dim, group.dim) else None
+        if e is None:
+            raise RepresentationError(f"subgroup: its generator {i} is not an element of {group}")
+        generators.append(e)
+    of = np.full(table.order, -1, np.int64)
+    first: list[int] = []
+    for start in range(table.order):
+        if of[start] >= 0:
+            continue
+        # The coset is the orbit of its least element under right multiplication by H.
+        of[start] = len(first)
+        first.append(start)
+        stack = [start]
+        while stack:
+            x = stack.pop()
+            for h in generators:
+                y = table.find_permutation(table.images[x][table.images[h]])
+                if y is not None and of[y] < 0:
+                    of[y] = of[start]
+                    stack.append(y)
+    return Cosets(table, np.array(first, np.int64), of)
+
+
+def quotient(group: Group, subgroup: Group) -> Rep:
+    """The permutation representation of a finite group on the left cosets gH of a subgroup.
+
+    Args:
+        group: a finite group.
+        subgroup: given by generators in the defining representation of ``group``.
+
+    Raises:
+        RepresentationError: a generator of ``subgroup`` is not an element of ``group``.
+        GroupTooLargeError: the group cannot be listed.
+
+    >>> from repcore import cyclic, dihedral
+    >>> quotient(dihedral(4), cyclic(4)).dim
+    2
+    """
+    cosets(group, subgroup)
+    return Quotient(group, subgroup)
+
+
+def regular(group: Group) -> Rep:
+    """The regular representation of a finite group: g e_h = e_gh, basis in the canonical order of the elements.
+
+    Raises:
+        GroupTooLargeError: the group cannot be listed.
+
+    >>> from repcore import symmetric
+    >>> regular(symmetric(3)).dim
+    6
+    """
+    return quotient(group, Group(dim=group.dim))

@@ -1,0 +1,103 @@
+"""The exact check of a candidate basis against the constraints it should satisfy.
+
+Everything is integers after clearing denominators. The defect of a basis element has coordinates below a bound computed from
+the sizes of the entries; if it vanishes modulo primes whose product exceeds twice that bound, it is zero. So arithmetic modulo
+primes proves an exact statement, for number fields too: theta is an algebraic integer and p does not divide the discriminant
+of its minimal polynomial, hence a defect that vanishes under all embeddings modulo p has coordinates divisible by p.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isqrt
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from repcore.exact.field import Field
+from repcore.exact.matrix import Matrix
+from repcore.solve.orbits import Monomial, Orbits
+
+__all__ = ["orbits_are_invariant", "solves_exactly"]
+
+Ints = npt.NDArray[np.int64]
+
+
+def orbits_are_invariant(shape: tuple[int, int], found: Orbits, pairs: Sequence[tuple[Monomial, Monomial]]) -> bool:
+    """Whether M[s(y), t(x)] v_x = w_y M[y, x] holds for every orbit element and every pair, in exponents modulo m."""
+    of, log, m = found.of.reshape(shape), found.exponents.reshape(shape), found.m
+    for on_w, on_v in pairs:
+        at = np.ix_(on_w.images, on_v.images)
+        shift = (on_w.exponents * (m // on_w.m))[:, None] - (on_v.exponents * (m // on_v.m))[None, :]
+        if not np.array_equal(of[at], of):
+            return False
+        if np.any((log[at] - log - shift)[of >= 0] % m):
+            return False
+    return True
+
+
+def solves_exactly(basis: Matrix, images: Sequence[tuple[Matrix, Matrix]], field: Field) -> bool:
+    """Whether rho_W B = B rho_V exactly, for every row B of ``basis`` (as a dim W x dim V array) and every pair of images.
+
+    Cost: a few sparse products modulo one or two primes for each embedding.
+    """
+    return all(_commutes(basis, on_w, on_v, field) for on_w, on_v in images)
+
+
+def _commutes(basis: Matrix, on_w: Matrix, on_v: Matrix, field: Field) -> bool:
+    m, n = on_w.shape[0], on_v.shape[0]
+    basis, on_w, on_v = basis.over(field), on_w.over(field), on_v.over(field)
+    terms = max(_widest(on_w), _widest(on_v.T), 1)
+    table = max(abs(int(field.table.max())), abs(int(field.table.min())))
+    size = _largest(basis) * max(_largest(on_w) * on_v.den, _largest(on_v) * on_w.den) * terms * field.degree**2 * table
+    # Residues are below the prime, and int64 must hold the sum of `terms` products.
+    below = min(2**31, isqrt(2**62 // terms))
+    product = 1
+    for p in field.primes(below=below):
+        if any(a.den % p == 0 for a in (basis, on_w, on_v)):
+            continue
+        if any(_defect_mod(basis, on_w, on_v, m, n, p, r) for r in field.roots(p)):
+            return False
+        product *= p
+        if product > 4 * size:
+            return True
+    return False
+
+
+def _defect_mod(basis: Matrix, on_w: Matrix, on_v: Matrix, m: int, n: int, p: int, root: int) -> bool:
+    """Whether some entry of rho_W B - B rho_V is not zero modulo p."""
+    from scipy.sparse import csr_array
+
+    k = basis.shape[0]
+    y, x = basis.cols // n, basis.cols % n
+    value = basis.residues(p, root)
+    # All basis elements side by side for rho_W, one above the other for rho_V.
+    side = csr_array((value, (y, basis.rows * n + x)), shape=(m, k * n))
+    stack = csr_array((value, (basis.rows * m + y, x)), shape=(k * m, n))
+    left: Any = (_csr(on_w, p, root) @ side).tocoo()
+    right: Any = (stack @ _csr(on_v, p, root)).tocoo()
+    where_l = ((left.col.astype(np.int64) // n) * m + left.row) * n + left.col % n
+    where_r = right.row.astype(np.int64) * n + right.col
+    keys = np.concatenate([where_l, where_r])
+    values = np.concatenate([left.data % p, -(right.data % p)])
+    if not len(keys):
+        return False
+    order = np.argsort(keys, kind="stable")
+    keys, values = keys[order], values[order]
+    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    return bool(np.any(np.add.reduceat(values, starts) % p))
+
+
+def _csr(a: Matrix, p: int, root: int) -> Any:
+    from scipy.sparse import csr_array
+
+    return csr_array((a.residues(p, root), (a.rows, a.cols)), shape=a.shape)
+
+
+def _widest(a: Matrix) -> int:
+    return int(np.bincount(a.rows).max(initial=0)) if a.nnz else 0
+
+
+def _largest(a: Matrix) -> int:
+    return max(abs(int(a.nums.max())), abs(int(a.nums.min()))) if a.nnz else 0
