@@ -1,1 +1,8 @@
-"""repcore for JAX: executes the plans that the core emits."""
+"""repcore for JAX: project and penalise weights by the exact spaces of equivariant maps, with pure functions."""
+
+from repcore_jax.files import load, save
+from repcore_jax.penalty import penalty
+from repcore_jax.projector import Projector, projector
+from repcore_jax.transform import keep_equivariant
+
+__all__ = ["Projector", "keep_equivariant", "load", "penalty", "projector", "save"]

@@ -108,12 +108,21 @@ class Field:
             return sqrt_squarefree(_radicands(self)[0])
         if len(fixed) == 1:
             return zeta(n)
-        members = frozenset(fixed)
-        if all(k * k % n in members for k in cyc.unit_generators(n)):
+        if self._is_multiquadratic:
             return sum((sqrt_squarefree(d) for d in _independent(_radicands(self))), ZERO)
-        if fixed == (1, n - 1):
+        if self._is_maximal_real:
             return zeta(n) + zeta(n).conjugate()
         return next(x for x in _periods(n, fixed) if x.conductor == n and len(stabilizer(x)) == len(fixed))
+
+    @cached_property
+    def _is_multiquadratic(self) -> bool:
+        members = frozenset(self.fixed)
+        return all(k * k % self.conductor in members for k in cyc.unit_generators(self.conductor))
+
+    @cached_property
+    def _is_maximal_real(self) -> bool:
+        """Whether rule 5 of `theta` applies."""
+        return self.fixed == (1, self.conductor - 1) and not self._is_multiquadratic
 
     @cached_property
     def modulus(self) -> tuple[int, ...]:
@@ -123,6 +132,8 @@ class Field:
             return (-1, 1)
         if len(self.fixed) == 1:
             return tuple(int(c) for c in cyc.cyclotomic(n).coeffs())
+        if self._is_maximal_real:
+            return tuple(int(c) for c in fmpz_poly.cos_minpoly(n).coeffs())
         # Newton's identities on the power sums of the conjugates, which are traces
         sums = [_integer(cyc.mean(residue(x), x.conductor) * d) for x in (*self._powers, self._powers[-1] * self.theta)]
         elementary = [1]

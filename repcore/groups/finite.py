@@ -82,7 +82,8 @@ def elements(group: Group, limit: int = LIMIT) -> Elements:
     """
     if any(not a.is_zero for a in group.lie):
         raise GroupTooLargeError(f"group: {group} has a Lie generator, so it is infinite; a finite group is needed here")
-    points, place, moves = _orbit(group, limit)
+    # A basis vector has at most as many images as the group has elements.
+    points, place, moves = _orbit(group, limit * group.dim)
     m = points.shape[1]
     start = np.arange(m, dtype=np.int64)
     index: dict[bytes, int] = {start.tobytes(): 0}
@@ -149,7 +150,8 @@ def _orbit(group: Group, limit: int) -> tuple[Matrix, dict[bytes, int], list[Int
                     fresh.append(w)
             if len(seen) > limit:
                 raise GroupTooLargeError(
-                    f"group: {group} moves a basis vector to more than {limit} places, so it is infinite or too large to list"
+                    f"group: the orbits of the basis vectors under {group} hold more than {limit} vectors, so it is infinite or "
+                    "too large to list"
                 )
         frontier = fresh
     ordered = sorted(seen.items(), key=lambda item: _sort_key(item[1]))
