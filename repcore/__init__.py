@@ -53,8 +53,9 @@ from repcore.groups.named import (
 from repcore.plan import Block, Factor, Orbit, Plan
 from repcore.reps.cosets import quotient, regular
 from repcore.reps.hom import Hom
+from repcore.reps.lifted import lift
 from repcore.reps.permutation import grid, permutation
-from repcore.reps.tree import Rep, lift, trivial
+from repcore.reps.tree import Rep, trivial
 from repcore.solve.certificate import Certificate, Step
 from repcore.spec import Spec, dump, load
 from repcore.store.cached import explain, invariants, plan, solve

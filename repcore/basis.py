@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -70,18 +70,21 @@ class EquivariantBasis:
     field: Field
     blocks: tuple[BasisBlock, ...]
     certificate: Certificate
-    steps: tuple[Step, ...] = field(default=())
+    steps: tuple[Step, ...] = ()
 
     @property
     def dim(self) -> int:
+        """The number of elements."""
         return sum(b.order.size for b in self.blocks)
 
     @property
     def shape(self) -> tuple[int, int]:
+        """``(dim Y, dim X)``."""
         return self.space.shape
 
     @cached_property
     def digest(self) -> str:
+        """SHA-256 of the exact content and of the version of the canonical form."""
         h = hashlib.sha256(repr((FORMAT, self.shape, str(self.field))).encode())
         for b in self.blocks:
             h.update(repr((b.rows.shape, b.cols.shape, b.basis.shape, b.basis.nnz, b.basis.den)).encode())
@@ -130,9 +133,7 @@ class EquivariantBasis:
         shape = (self.shape[0] * self.shape[1], self.dim)
         return coo_array((values.astype(dtype or values.dtype), (at, element)), shape=shape).tocsc()
 
-    def to_numpy(
-        self, dtype: npt.DTypeLike = np.float64, *, orthonormal: bool = False, memory_limit: int = 8 * 2**30
-    ) -> Array:
+    def to_numpy(self, dtype: npt.DTypeLike = np.float64, *, orthonormal: bool = False, memory_limit: int = 8 * 2**30) -> Array:
         """The elements as a dense array of shape (dim, dim Y, dim X).
 
         Args:
@@ -161,9 +162,8 @@ class EquivariantBasis:
         return out
 
     def __repr__(self) -> str:
-        return (
-            f"<EquivariantBasis {self.space}: dim {self.dim}, shape {self.shape}, over {self.field}, {self.certificate.status}>"
-        )
+        known = self.certificate.status
+        return f"<EquivariantBasis {self.space}: dim {self.dim}, shape {self.shape}, over {self.field}, {known}>"
 
 
 def compute(space: Hom) -> EquivariantBasis:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
-from repcore.errors import IncompatibleError
+from repcore import IncompatibleError
 
 from repcore_jax.projector import Projector, as_matrix, projector, working_dtype
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import repcore as rc
 from jax import Array
 from jax.typing import ArrayLike
-from repcore.errors import IncompatibleError
+from repcore import IncompatibleError
 
 from repcore_jax import maps
 from repcore_jax.tables import Table, table_of
@@ -136,7 +136,7 @@ def _projector(space: Any) -> Projector:
 def working_dtype(dtype: jnp.dtype, is_complex: bool) -> jnp.dtype:
     """The dtype that the arithmetic runs in: at least float32, and complex where the plan is.
 
-    Raises :class:`repcore.errors.IncompatibleError` for an integer or boolean dtype.
+    Raises :class:`repcore.IncompatibleError` for an integer or boolean dtype.
 
     >>> str(working_dtype(jnp.dtype("bfloat16"), False)), str(working_dtype(jnp.dtype("float32"), True))
     ('float32', 'complex64')

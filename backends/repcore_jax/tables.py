@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import repcore as rc
-from repcore.errors import IncompatibleError
+from repcore import IncompatibleError
 
 __all__ = ["BlockTable", "Table", "table_of"]
 

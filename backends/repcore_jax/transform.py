@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
-from repcore.errors import IncompatibleError
+from repcore import IncompatibleError
 
 from repcore_jax.projector import Projector, as_matrix, projector, working_dtype
 

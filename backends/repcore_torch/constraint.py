@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from repcore.errors import RepcoreWarning
+from repcore import RepcoreWarning
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 

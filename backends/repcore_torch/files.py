@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import repcore as rc
-from repcore.errors import IncompatibleError
+from repcore import IncompatibleError
 
 from repcore_torch.projector import Projector
 

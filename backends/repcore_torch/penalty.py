@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from repcore.errors import IncompatibleError
+from repcore import IncompatibleError
 from torch import Tensor
 from torch.autograd import Function
 

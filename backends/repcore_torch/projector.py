@@ -8,7 +8,7 @@ from typing import Any
 
 import repcore as rc
 import torch
-from repcore.errors import IncompatibleError
+from repcore import IncompatibleError
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize

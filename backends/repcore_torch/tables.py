@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 import repcore as rc
 import torch
-from repcore.errors import IncompatibleError
+from repcore import IncompatibleError
 from torch import Tensor
 
 __all__ = ["BlockTable", "Table", "Tables", "tables_of", "working_dtype"]
@@ -23,7 +23,7 @@ __all__ = ["BlockTable", "Table", "Tables", "tables_of", "working_dtype"]
 def working_dtype(dtype: torch.dtype, is_complex: bool) -> torch.dtype:
     """The dtype that the arithmetic runs in: at least float32, and complex where the plan is.
 
-    Raises :class:`repcore.errors.IncompatibleError` for an integer or boolean dtype.
+    Raises :class:`repcore.IncompatibleError` for an integer or boolean dtype.
 
     >>> working_dtype(torch.bfloat16, False), working_dtype(torch.float64, True)
     (torch.float32, torch.complex128)

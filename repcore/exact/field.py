@@ -34,9 +34,7 @@ __all__ = ["QQ", "Field", "compositum", "field_of"]
 def _validate(n: int, fixed: tuple[int, ...]) -> None:
     """Raise `NumberError` unless the pair is canonical."""
     if not 1 <= n <= cyc.MAX_CONDUCTOR or n % 4 == 2:
-        raise NumberError(
-            f"conductor: expected 1 to {cyc.MAX_CONDUCTOR} and not 2 modulo 4, got {n}; use field_of([...])"
-        )
+        raise NumberError(f"conductor: expected 1 to {cyc.MAX_CONDUCTOR} and not 2 modulo 4, got {n}; use field_of([...])")
     members = frozenset(fixed)
     if tuple(sorted(members)) != fixed or not members <= set(cyc.units(n)) or cyc.generate(n, fixed) != members:
         raise NumberError(f"fixed: expected a sorted subgroup of the units modulo {n}; use field_of([...])")
@@ -92,7 +90,7 @@ class Field:
 
         1. QQ: 1.
         2. Quadratic: sqrt(d), d squarefree (I for d = -1).
-        3. Q(zeta(n)): zeta(n).
+        3. Q(zeta(n)): zeta(n). (Q(zeta(3)) is quadratic.)
         4. Multiquadratic: the sum of sqrt(d) over the generators d of the group of squarefree d with sqrt(d) in the
            field, picked greedily in the order -1, 2, -2, 3, -3, ... (independent ones only).
         5. The maximal real subfield of Q(zeta(n)): 2*cos(2*pi/n).
@@ -106,13 +104,18 @@ class Field:
             return ONE
         if self.degree == 2:
             return sqrt_squarefree(_radicands(self)[0])
-        if len(fixed) == 1:
+        if self._is_cyclotomic:
             return zeta(n)
         if self._is_multiquadratic:
             return sum((sqrt_squarefree(d) for d in _independent(_radicands(self))), ZERO)
         if self._is_maximal_real:
             return zeta(n) + zeta(n).conjugate()
         return next(x for x in _periods(n, fixed) if x.conductor == n and len(stabilizer(x)) == len(fixed))
+
+    @cached_property
+    def _is_cyclotomic(self) -> bool:
+        """Whether theta is zeta(n), so that coordinates are those of the power basis of Q(zeta(n))."""
+        return len(self.fixed) == 1 and self.conductor not in (1, 3)
 
     @cached_property
     def _is_multiquadratic(self) -> bool:
@@ -130,7 +133,7 @@ class Field:
         n, d = self.conductor, self.degree
         if d == 1:
             return (-1, 1)
-        if len(self.fixed) == 1:
+        if self._is_cyclotomic:
             return tuple(int(c) for c in cyc.cyclotomic(n).coeffs())
         if self._is_maximal_real:
             return tuple(int(c) for c in fmpz_poly.cos_minpoly(n).coeffs())
@@ -173,7 +176,7 @@ class Field:
             return (x.as_fraction(),) + (Fraction(0),) * (d - 1)
         if self.conductor % x.conductor:
             raise self._foreign(x)
-        if len(self.fixed) == 1:
+        if self._is_cyclotomic:
             return x.lift(self.conductor)
         frame = _frame(self)
         poly = cyc.lift(residue(x), x.conductor, self.conductor)
@@ -192,7 +195,7 @@ class Field:
             raise NumberError(f"coords: expected {self.degree} coordinates for {self}, got {len(coords)}")
         if not any(coords[1:]):
             return ONE * coords[0]
-        if len(self.fixed) == 1:
+        if self._is_cyclotomic:
             return Number(self.conductor, coords)
         row = fmpq_mat(1, self.degree, [fmpq(int(c.numerator), int(c.denominator)) for c in coords])
         product = row * _frame(self).rows
@@ -247,9 +250,9 @@ class Field:
         """Return the residues of theta modulo a prime p = 1 (mod conductor) under all ``degree`` embeddings.
 
         The i-th is theta(w^k), where w is the smallest primitive root of unity of order ``conductor`` modulo p, and k
-        the i-th of the smallest representatives of the cosets of ``fixed`` in (Z/conductor)^*. So sum_i c_i theta^i -> sum_i c_i root^i mod p
-        is a ring homomorphism for each root. `NumberError` if p is no such prime, or if the residues are not distinct
-        (p divides the discriminant of the modulus). Cached.
+        the i-th of the smallest representatives of the cosets of ``fixed`` in (Z/conductor)^*. So each root gives a
+        ring homomorphism sum_i c_i theta^i -> sum_i c_i root^i mod p. `NumberError` if p is no such prime, or if the
+        residues are not distinct (p divides the discriminant of the modulus). Cached.
 
         >>> field_of([zeta(4)]).roots(13)
         (5, 8)

@@ -234,9 +234,7 @@ def parse(text: str, where: str = "text", *, error: type[RepcoreError] = NumberE
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers pass what users wrote
         raise error(f"{where}: expected a text, got {type(text).__name__}; write the expression as a string")
     if len(text) > MAX_LENGTH:
-        raise error(
-            f"{where}: the text {shorten(text)!r} has {len(text)} characters, more than {MAX_LENGTH}; write it shorter"
-        )
+        raise error(f"{where}: the text {shorten(text)!r} has {len(text)} characters, more than {MAX_LENGTH}; write it shorter")
     if not text.strip():
         raise error(f"{where}: the text {text!r} is empty; write an expression such as '1/2'")
     parser = _Parser(text, where, error)

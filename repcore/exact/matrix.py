@@ -20,13 +20,13 @@ import numpy as np
 import numpy.typing as npt
 
 from repcore.errors import DeclarationError
+from repcore.exact.coefficients import coalesce, narrowed, products, times
 from repcore.exact.field import QQ, Field, compositum, field_of
 from repcore.exact.number import Number, number
 
 __all__ = [
     "Matrix",
     "block_diag",
-    "coalesce",
     "from_coo",
     "identity",
     "inverse",
@@ -39,9 +39,6 @@ __all__ = [
 
 Ints = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
-
-# Products of two int64 numbers are formed only below this bound; above it the arrays hold Python integers.
-_SAFE = 2**62
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,14 +77,16 @@ class Matrix:
             return [], np.zeros(0, np.int64)
         seen: dict[tuple[int, ...], int] = {}
         which = np.empty(self.nnz, np.int64)
-        for e, key in enumerate(map(tuple, self.nums.tolist())):
-            which[e] = seen.setdefault(key, len(seen))
-        return [self.field.number([Fraction(int(c), self.den) for c in key]) for key in seen], which
+        table: list[list[int]] = self.nums.tolist()
+        for e, row in enumerate(table):
+            which[e] = seen.setdefault(tuple(row), len(seen))
+        return [self.field.number([Fraction(c, self.den) for c in key]) for key in seen], which
 
     def entries(self) -> Iterable[tuple[int, int, Number]]:
         """The non-zero entries as (row, column, value), row by row."""
         values, which = self._values
-        return ((int(r), int(c), values[w]) for r, c, w in zip(self.rows, self.cols, which, strict=True))
+        places: Iterable[tuple[int, int, int]] = zip(self.rows.tolist(), self.cols.tolist(), which.tolist(), strict=True)
+        return ((r, c, values[w]) for r, c, w in places)
 
     def __getitem__(self, at: tuple[int, int]) -> Number:
         row, col = (int(i) + (n if i < 0 else 0) for i, n in zip(at, self.shape, strict=True))
@@ -161,10 +160,12 @@ class Matrix:
 
     @property
     def is_zero(self) -> bool:
+        """Whether every entry is zero."""
         return self.nnz == 0
 
     @cached_property
     def is_identity(self) -> bool:
+        """Whether this is an identity matrix."""
         n = self.shape[0]
         return self.shape == (n, n) and self == identity(n)
 
@@ -173,10 +174,7 @@ class Matrix:
         """Whether each row and each column holds exactly one non-zero entry."""
         n = self.shape[0]
         return (
-            self.shape == (n, n)
-            and self.nnz == n
-            and bool(np.all(self.rows == np.arange(n)))
-            and len(np.unique(self.cols)) == n
+            self.shape == (n, n) and self.nnz == n and bool(np.all(self.rows == np.arange(n))) and len(np.unique(self.cols)) == n
         )
 
     @cached_property
@@ -230,7 +228,7 @@ class Matrix:
         _same_shape(self, other)
         a, b = _common(self, other)
         den = lcm(a.den, b.den)
-        nums = np.concatenate([_times(a.nums, den // a.den), _times(b.nums, den // b.den)])
+        nums = np.concatenate([times(a.nums, den // a.den), times(b.nums, den // b.den)])
         rows, cols = np.concatenate([a.rows, b.rows]), np.concatenate([a.cols, b.cols])
         return from_coo(a.shape, a.field, rows, cols, nums, den)
 
@@ -255,7 +253,7 @@ class Matrix:
         count = start[a.cols + 1] - start[a.cols]
         left = np.repeat(np.arange(a.nnz), count)
         right = np.arange(len(left)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(start[a.cols], count)
-        nums = _product(a.nums[left], b.nums[right], a.field, repeat=a.shape[1])
+        nums = products(a.nums[left], b.nums[right], a.field, repeat=a.shape[1])
         shape = (a.shape[0], b.shape[1])
         return from_coo(shape, a.field, a.rows[left], b.cols[right], nums, a.den * b.den)
 
@@ -308,7 +306,7 @@ def matrix(entries: Any, where: str = "matrix", *, allow_floats: bool = False) -
         return from_coo(entries.shape, QQ, rows, cols, values.reshape(-1, 1), 1)
     if hasattr(entries, "tolist"):
         entries = entries.tolist()
-    if isinstance(entries, str | bytes) or not isinstance(entries, Sequence) or not len(cast(Sequence[Any], entries)):
+    if isinstance(entries, str | bytes) or not isinstance(entries, Sequence) or not entries:
         raise DeclarationError(f"{where}: expected a matrix as a list of rows, got {_short(entries)}")
     table = cast(Sequence[Any], entries)
     triples: list[tuple[int, int, Number]] = []
@@ -355,19 +353,6 @@ def from_coo(shape: tuple[int, int], field: Field, rows: Any, cols: Any, nums: A
     return _frozen((int(shape[0]), int(shape[1])), field, keys // width, keys % width, nums, den)
 
 
-def coalesce(keys: Ints, nums: Array) -> tuple[Ints, Array]:
-    """Sort by key and add the rows of ``nums`` that share one."""
-    if len(keys) == 0 or bool(np.all(keys[1:] > keys[:-1])):
-        return keys, nums
-    order = np.argsort(keys, kind="stable")
-    keys, nums = keys[order], nums[order]
-    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
-    if len(starts) == len(keys):
-        return keys, nums
-    longest = int(np.diff(np.append(starts, len(keys))).max())
-    return keys[starts], np.add.reduceat(_widened(nums, longest), starts, axis=0)
-
-
 def identity(n: int) -> Matrix:
     """The identity matrix of size n."""
     i = np.arange(n)
@@ -406,7 +391,7 @@ def kron(a: Matrix, b: Matrix) -> Matrix:
     shape = (a.shape[0] * b.shape[0], a.shape[1] * b.shape[1])
     rows = a.rows[left] * b.shape[0] + b.rows[right]
     cols = a.cols[left] * b.shape[1] + b.cols[right]
-    return from_coo(shape, a.field, rows, cols, _product(a.nums[left], b.nums[right], a.field, 1), a.den * b.den)
+    return from_coo(shape, a.field, rows, cols, products(a.nums[left], b.nums[right], a.field, 1), a.den * b.den)
 
 
 def block_diag(blocks: Sequence[Matrix]) -> Matrix:
@@ -421,7 +406,7 @@ def block_diag(blocks: Sequence[Matrix]) -> Matrix:
         return zeros(shape)
     rows = np.concatenate([b.rows + t for b, t in zip(blocks, tops, strict=False)])
     cols = np.concatenate([b.cols + t for b, t in zip(blocks, lefts, strict=False)])
-    return from_coo(shape, field, rows, cols, np.concatenate([_times(b.nums, den // b.den) for b in blocks]), den)
+    return from_coo(shape, field, rows, cols, np.concatenate([times(b.nums, den // b.den) for b in blocks]), den)
 
 
 def inverse(a: Matrix) -> Matrix:
@@ -452,7 +437,7 @@ def inverse(a: Matrix) -> Matrix:
     den = lcm(*(x.denominator for row in firsts for x in row))
     nums = np.array([[[int(firsts[r * d + i][c] * den) for i in range(d)] for c in range(n)] for r in range(n)], object)
     rows, cols = np.divmod(np.arange(n * n), n)
-    return from_coo(a.shape, a.field, rows, cols, _narrowed(nums.reshape(n * n, d)), den)
+    return from_coo(a.shape, a.field, rows, cols, narrowed(nums.reshape(n * n, d)), den)
 
 
 # -- internals -----------------------------------------------------------------------------------------------------
@@ -464,21 +449,19 @@ def _frozen(shape: tuple[int, int], field: Field, rows: Ints, cols: Ints, nums: 
     return Matrix(shape, field, rows, cols, nums, den)
 
 
-def _from_values(
-    shape: tuple[int, int], field: Field, rows: Ints, cols: Ints, values: Sequence[Number], which: Ints
-) -> Matrix:
+def _from_values(shape: tuple[int, int], field: Field, rows: Ints, cols: Ints, values: Sequence[Number], which: Ints) -> Matrix:
     """The matrix whose entry e is values[which[e]]."""
     coords = [field.coordinates(v) for v in values]
     den = lcm(*(x.denominator for row in coords for x in row))
     nums = np.array([[int(x * den) for x in row] for row in coords], object).reshape(len(values), field.degree)
-    return from_coo(shape, field, rows, cols, _narrowed(nums)[which], den)
+    return from_coo(shape, field, rows, cols, narrowed(nums)[which], den)
 
 
 def _linear(a: Matrix, table: Sequence[Sequence[Fraction]], field: Field) -> Matrix:
     """Apply a Q-linear map of the coordinates, given by the images of theta**i, to every entry."""
     den = lcm(*(x.denominator for row in table for x in row))
     ints = np.array([[int(x * den) for x in row] for row in table], object)
-    nums = _narrowed(np.dot(a.nums.astype(object), ints).reshape(a.nnz, field.degree))
+    nums = narrowed(np.dot(a.nums.astype(object), ints).reshape(a.nnz, field.degree))
     return from_coo(a.shape, field, a.rows, a.cols, nums, a.den * den)
 
 
@@ -493,45 +476,6 @@ def _common(a: Matrix, b: Matrix) -> tuple[Matrix, Matrix]:
 def _same_shape(a: Matrix, b: Matrix) -> None:
     if a.shape != b.shape:
         raise ValueError(f"shapes {a.shape} and {b.shape} differ")
-
-
-def _largest(nums: Array) -> int:
-    if nums.size == 0:
-        return 0
-    return max(abs(int(nums.max())), abs(int(nums.min())))
-
-
-def _widened(nums: Array, factor: int) -> Array:
-    """The same integers in a type that holds ``factor`` times their size."""
-    if nums.dtype != object and _largest(nums) * factor >= _SAFE:
-        return nums.astype(object)
-    return nums
-
-
-def _narrowed(nums: Array) -> Array:
-    """Python integers back to int64 where they fit."""
-    return nums.astype(np.int64) if nums.dtype == object and _largest(nums) < _SAFE else nums
-
-
-def _times(nums: Array, factor: int) -> Array:
-    return nums if factor == 1 else _narrowed(_widened(nums, factor) * factor)
-
-
-def _product(a: Array, b: Array, field: Field, repeat: int) -> Array:
-    """Row by row products of field elements; ``repeat`` of them may be added up later without overflow."""
-    d, table = field.degree, field.table
-    growth = max(repeat, 1) * (1 if d == 1 else d * d * max(_largest(table), 1))
-    if a.dtype == object or b.dtype == object or _largest(a) * max(_largest(b), 1) * growth >= _SAFE:
-        a, b = a.astype(object), b.astype(object)
-    if d == 1:
-        return a * b
-    out = np.zeros(a.shape, a.dtype)
-    for i in range(d):
-        for j in range(d):
-            term = a[:, i] * b[:, j]
-            for k in np.flatnonzero(table[i, j]):
-                out[:, k] += term * (int(table[i, j, k]) if a.dtype == object else table[i, j, k])
-    return out
 
 
 def _plain(v: Number) -> int | Fraction | Number:

@@ -555,7 +555,7 @@ def number(value: object, where: str = "value", *, allow_floats: bool = False) -
     exact = _fraction(value)
     if exact is not None:
         return _rational(exact)
-    if isinstance(value, bool) or type(value).__name__ == "bool_" or type(value).__name__.startswith("Boolean"):
+    if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_", "BooleanTrue", "BooleanFalse"):
         raise NumberError(f"{where}: the truth value {value} is not a number; write 0 or 1")
     if isinstance(value, str):
         from repcore.exact import notation
@@ -563,16 +563,18 @@ def number(value: object, where: str = "value", *, allow_floats: bool = False) -
         return notation.read(str(value), where)
     if isinstance(value, (fmpz, fmpq)):
         return _rational(Fraction(int(value.numerator), int(value.denominator)))
-    if isinstance(value, numbers.Complex):  # float and complex, of Python and NumPy
-        from repcore.exact import notation
-
-        rounded = complex(value)
-        real, imaginary = (notation.from_float(x, where, allow_floats) for x in (rounded.real, rounded.imag))
-        return _rational(real) + _rational(imaginary) * zeta(4)
     if type(value).__module__.partition(".")[0] == "sympy":
         from repcore.exact import notation
 
         return notation.from_sympy(value, where)
+    if isinstance(value, numbers.Complex):  # float and complex, of Python and NumPy
+        from repcore.exact import notation
+
+        rounded = complex(value)
+        if rounded == rounded and rounded != value:  # np.longdouble, mpmath.mpf
+            raise NumberError(f"{where}: {value} has more digits than a float64; write what it stands for, as a string")
+        real, imaginary = (notation.from_float(x, where, allow_floats) for x in (rounded.real, rounded.imag))
+        return _rational(real) + _rational(imaginary) * zeta(4)
     raise NumberError(
         f"{where}: {shorten(repr(value))} of type {type(value).__name__} is not an exact number; write an int, a "
         'Fraction, or a string such as "1/10" or "sqrt(2)/2"'

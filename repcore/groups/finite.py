@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -164,10 +165,7 @@ def _columns(m: Matrix) -> list[Matrix]:
     t = m.T
     cut = np.searchsorted(t.rows, np.arange(m.shape[1] + 1))
     zero = np.zeros(m.nnz, np.int64)
-    return [
-        from_coo((m.shape[0], 1), m.field, t.cols[a:b], zero[: b - a], t.nums[a:b], m.den)
-        for a, b in zip(cut[:-1], cut[1:], strict=True)
-    ]
+    return [from_coo((m.shape[0], 1), m.field, t.cols[a:b], zero[: b - a], t.nums[a:b], m.den) for a, b in pairwise(cut)]
 
 
 def _column_keys(m: Matrix) -> list[bytes]:

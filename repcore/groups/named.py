@@ -14,13 +14,13 @@ from repcore.exact.number import number
 from repcore.groups.group import Group, PermutationGroup, named
 
 __all__ = [
-    "E",
     "GL",
-    "O",
     "SE",
     "SL",
     "SO",
     "SU",
+    "E",
+    "O",
     "Sp",
     "U",
     "affine",
@@ -130,33 +130,33 @@ def icosahedral(*, full: bool = False) -> Group:
 # -- Lie groups ----------------------------------------------------------------------------------------------------
 
 
-def SO(n: int) -> Group:  # noqa: N802 (the field's own name)
+def SO(n: int) -> Group:
     """SO(n), rotations of R^n: Lie basis E_ij - E_ji (up to sign), i < j."""
     _at_least(n, 2, "SO")
     return named(Group(lie=_rotations(n)), f"SO({n})", f"SO({n})")
 
 
-def O(n: int) -> Group:  # noqa: E743, N802 (the field's own name)
+def O(n: int) -> Group:  # noqa: E743 (the field's own name)
     """O(n): SO(n) and the reflection diag(-1, 1, ..., 1)."""
     _at_least(n, 1, "O")
     return named(Group([_reflection(n)], _rotations(n)), f"O({n})", f"O({n})")
 
 
-def SU(n: int) -> Group:  # noqa: N802
+def SU(n: int) -> Group:
     """SU(n), given by the traceless anti-Hermitian matrices over Q(i)."""
     _at_least(n, 2, "SU")
     diagonal = [_units(n, {(k, k): "I", (k + 1, k + 1): "-I"}) for k in range(n - 1)]
     return named(Group(lie=_unitary(n) + diagonal), f"SU({n})", f"SU({n})")
 
 
-def U(n: int) -> Group:  # noqa: N802
+def U(n: int) -> Group:
     """U(n), given by the anti-Hermitian matrices over Q(i)."""
     _at_least(n, 1, "U")
     diagonal = [_units(n, {(k, k): "I"}) for k in range(n)]
     return named(Group(lie=_unitary(n) + diagonal), f"U({n})", f"U({n})")
 
 
-def Sp(dim: int) -> Group:  # noqa: N802
+def Sp(dim: int) -> Group:
     """Sp(2m, R), named by its dimension 2m: the matrices that keep the form J = [[0, 1], [-1, 0]] (blocks of size m)."""
     if dim < 2 or dim % 2:
         raise DeclarationError(f"dim: Sp(dim) is named by its dimension, which is even; got {dim}")
@@ -172,14 +172,14 @@ def Sp(dim: int) -> Group:  # noqa: N802
     return named(Group(lie=lie), f"Sp({dim})", f"Sp({dim})")
 
 
-def SL(n: int) -> Group:  # noqa: N802
+def SL(n: int) -> Group:
     """SL(n, R), determinant one."""
     _at_least(n, 2, "SL")
     diagonal = [_units(n, {(k, k): 1, (k + 1, k + 1): -1}) for k in range(n - 1)]
     return named(Group(lie=_off_diagonal(n) + diagonal), f"SL({n})", f"SL({n})")
 
 
-def GL(n: int) -> Group:  # noqa: N802
+def GL(n: int) -> Group:
     """GL(n, R): the Lie algebra of all matrices, and the reflection diag(-1, 1, ..., 1) for the other component."""
     _at_least(n, 1, "GL")
     diagonal = [_units(n, {(k, k): 1}) for k in range(n)]
@@ -207,13 +207,13 @@ def translations(n: int) -> Group:
     return named(Group(lie=_shifts(n)), f"T({n})", f"translations({n})")
 
 
-def SE(n: int) -> Group:  # noqa: N802
+def SE(n: int) -> Group:
     """SE(n), rotations and translations of R^n on homogeneous columns (x, 1)."""
     _at_least(n, 1, "SE")
     return named(Group(lie=[_padded(a) for a in _rotations(n)] + _shifts(n)), f"SE({n})", f"SE({n})")
 
 
-def E(n: int) -> Group:  # noqa: N802
+def E(n: int) -> Group:
     """E(n), all isometries of R^n on homogeneous columns (x, 1)."""
     _at_least(n, 1, "E")
     flip = monomial(range(n + 1), [-1] + [1] * n)

@@ -13,9 +13,7 @@ __all__ = ["cycles", "parse_permutation", "parse_permutations"]
 _MAX_POINT = 10_000_000
 
 
-def parse_permutations(
-    generators: Sequence[Sequence[int] | str], degree: int | None, where: str
-) -> tuple[tuple[int, ...], ...]:
+def parse_permutations(generators: Sequence[Sequence[int] | str], degree: int | None, where: str) -> tuple[tuple[int, ...], ...]:
     """All generators as tuples of images on one common number of points.
 
     Raises:

@@ -50,4 +50,3 @@ def combine(weights: Sequence[Fraction], matrices: Sequence[Matrix], shape: tupl
     for w, m in zip(weights, matrices, strict=True):
         out = out + m * w if w else out
     return out
-

@@ -20,13 +20,13 @@ from repcore.exact.number import number
 from repcore.groups.finite import elements
 from repcore.groups.span import combine, coordinates_in_span
 from repcore.reps.cosets import cosets
+from repcore.reps.custom import Custom
+from repcore.reps.lifted import Lifted
 from repcore.reps.tree import (
     Alt,
     Conjugate,
-    Custom,
     Defining,
     Dual,
-    Lifted,
     Product,
     Quotient,
     Realified,

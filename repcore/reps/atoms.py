@@ -13,7 +13,8 @@ from functools import lru_cache, reduce, singledispatch
 import numpy as np
 import numpy.typing as npt
 
-from repcore.reps.tree import Conjugate, Dual, Lifted, Product, Realified, Rep, Restriction, Sum, Trivial
+from repcore.reps.lifted import Lifted
+from repcore.reps.tree import Conjugate, Dual, Product, Realified, Rep, Restriction, Sum, Trivial
 
 __all__ = ["Atom", "atoms"]
 

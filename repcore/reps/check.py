@@ -45,7 +45,11 @@ def checked_images(
             inverse(m)
         except ZeroDivisionError:
             raise RepresentationError(f"discrete[{i}]: the image is singular; a group element acts invertibly") from None
-    doubts = [_check_brackets(group, algebra), _check_conjugation(group, finite, algebra), _check_relations(group, finite)]
+    doubts = [
+        _check_brackets(group, algebra),
+        _check_conjugation(group, finite, algebra),
+        _check_relations(group, finite),
+    ]
     return finite, algebra, "; ".join(d for d in doubts if d) or "proved"
 
 
@@ -103,8 +107,11 @@ def _check_relations(group: Group, images: tuple[Matrix, ...]) -> str:
         count = elements(plain, _LISTED).order
     except GroupTooLargeError:
         return _check_orders(group, images)
-    for i, j in [(i, i) for i in range(len(images))] + [(i, j) for i in range(len(images)) for j in range(i)]:
-        _check_order(group.discrete[i] @ group.discrete[j], images[i] @ images[j], f"discrete[{i}] * discrete[{j}]", count)
+    for i, g in enumerate(group.discrete):
+        _check_order(g, images[i], f"discrete[{i}]", count)
+        for j in range(i):
+            where = f"discrete[{i}] * discrete[{j}]"
+            _check_order(g @ group.discrete[j], images[i] @ images[j], where, count)
     pairs = Group([block_diag([g, m]) for g, m in zip(group.discrete, images, strict=True)])
     try:
         paired = elements(pairs, count).order
@@ -139,7 +146,9 @@ def _check_order(g: Matrix, shown: Matrix, where: str, bound: int) -> None:
     while not power.is_identity and k <= bound:
         power, k = power @ g, k + 1
     if not _power(shown, k).is_identity:
-        raise RepresentationError(f"{where}: this product has order {k} in {g.shape[0]} dimensions, but its image to that power is not 1")
+        raise RepresentationError(
+            f"{where}: this product has order {k} in {g.shape[0]} dimensions, but its image to that power is not 1"
+        )
 
 
 def _power(m: Matrix, k: int) -> Matrix:

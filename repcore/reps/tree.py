@@ -7,8 +7,7 @@ class here and one function in each of those.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from math import comb, prod
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -23,10 +22,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Alt",
     "Conjugate",
-    "Custom",
     "Defining",
     "Dual",
-    "Lifted",
     "Product",
     "Quotient",
     "Realified",
@@ -35,8 +32,8 @@ __all__ = [
     "Sum",
     "Sym",
     "Trivial",
-    "lift",
     "trivial",
+    "wrapped",
 ]
 
 
@@ -74,6 +71,8 @@ class Rep:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         # `Rep(G, discrete=..., lie=...)` declares a representation by images; the class is otherwise the common base.
+        from repcore.reps.custom import Custom
+
         return cast(Self, object.__new__(Custom if cls is Rep else cls))
 
     # -- to be given by every node ---------------------------------------------------------------------------------
@@ -199,6 +198,7 @@ class Defining(Rep):
 
     @property
     def dim(self) -> int:
+        """The dimension of the space."""
         return self.group.dim
 
     @property
@@ -221,6 +221,7 @@ class Trivial(Rep):
 
     @property
     def dim(self) -> int:
+        """The dimension of the space."""
         return 1
 
     @property
@@ -252,6 +253,7 @@ class Sum(Rep):
 
     @property
     def dim(self) -> int:
+        """The dimension of the space."""
         return sum(m * v.dim for m, v in self.terms)
 
     @property
@@ -259,7 +261,7 @@ class Sum(Rep):
         return ("sum", tuple((m, v._tree) for m, v in self.terms))
 
     def __str__(self) -> str:
-        return " + ".join((f"{m}*" if m != 1 else "") + _wrapped(v) for m, v in self.terms) or "0"
+        return " + ".join((f"{m}*" if m != 1 else "") + wrapped(v) for m, v in self.terms) or "0"
 
     def __repr__(self) -> str:
         if not self.terms:
@@ -276,6 +278,7 @@ class Product(Rep):
 
     @property
     def dim(self) -> int:
+        """The dimension of the space."""
         return prod(v.dim for v in self.factors)
 
     @property
@@ -283,7 +286,7 @@ class Product(Rep):
         return ("product", tuple(v._tree for v in self.factors))
 
     def __str__(self) -> str:
-        return "*".join(f"{v}**{k}" if k > 1 else v for v, k in _runs(tuple(map(_wrapped, self.factors))))
+        return "*".join(f"{v}**{k}" if k > 1 else v for v, k in _runs(tuple(map(wrapped, self.factors))))
 
     def __repr__(self) -> str:
         shown = [f"({v!r})" if isinstance(v, Sum) or v.group.factors else repr(v) for v in self.factors]
@@ -297,6 +300,7 @@ class _Unary(Rep):
 
     @property
     def dim(self) -> int:
+        """The dimension of the space."""
         return self.rep.dim
 
     @property
@@ -315,6 +319,7 @@ class Dual(_Unary):
 
     @property
     def dual(self) -> Rep:
+        """The representation itself."""
         return self.rep
 
     def __str__(self) -> str:
@@ -329,6 +334,7 @@ class Conjugate(_Unary):
 
     @property
     def conj(self) -> Rep:
+        """The representation itself."""
         return self.rep
 
     def __str__(self) -> str:
@@ -343,6 +349,7 @@ class Realified(_Unary):
 
     @property
     def dim(self) -> int:
+        """The dimension of the space."""
         return 2 * self.rep.dim
 
     def __str__(self) -> str:
@@ -388,6 +395,7 @@ class Sym(_PowerNode):
 
     @property
     def dim(self) -> int:
+        """The dimension of the space."""
         return comb(self.rep.dim + self.k - 1, self.k) if self.rep.dim else 0
 
 
@@ -396,6 +404,7 @@ class Alt(_PowerNode):
 
     @property
     def dim(self) -> int:
+        """The dimension of the space."""
         return comb(self.rep.dim, self.k)
 
 
@@ -412,6 +421,7 @@ class Quotient(Rep):
 
     @property
     def dim(self) -> int:
+        """The dimension of the space."""
         from repcore.reps.cosets import cosets
 
         return cosets(self.group, self.subgroup).count
@@ -431,88 +441,6 @@ class Quotient(Rep):
         return f"regular({self.group!r})" if self._is_regular else f"quotient({self.group!r}, {self.subgroup!r})"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Lifted(Rep):
-    """A representation of factor number ``factor`` of a direct product; the other factors act trivially."""
-
-    group: Group
-    rep: Rep
-    factor: int
-
-    @property
-    def dim(self) -> int:
-        return self.rep.dim
-
-    @property
-    def _tree(self) -> tuple[object, ...]:
-        return ("lifted", self.factor, self.rep.digest)
-
-    def __str__(self) -> str:
-        return f"{_wrapped(self.rep)}@{self.factor}"
-
-    def __repr__(self) -> str:
-        return f"lift({self.rep!r}, {self.group!r}, factor={self.factor})"
-
-
-@dataclass(frozen=True, init=False, eq=False, repr=False)
-class Custom(Rep):
-    """A representation declared by the images of the generators; made by ``Rep(G, discrete=[...], lie=[...])``.
-
-    Args:
-        group: the group G.
-        discrete: the image of each generator in ``G.discrete``, in order.
-        lie: the image of each generator in ``G.lie``, in order.
-        name: a label.
-
-    Attributes:
-        checked: what is known. ``"proved"``: the images satisfy every relation of the generators. Otherwise the sentence
-            says what could not be decided.
-
-    Raises:
-        RepresentationError: a missing image, a singular one, images of different sizes, or a relation of the generators
-            that the images break (a product or commutator is named).
-
-    >>> from repcore import Rep, cyclic
-    >>> sign = Rep(cyclic(4), discrete=[[[-1]]], name="sign")
-    >>> sign.dim, sign.checked
-    (1, 'proved')
-    """
-
-    group: Group
-    discrete: tuple[Matrix, ...]
-    lie: tuple[Matrix, ...]
-    name: str
-    checked: str = field(default="proved")
-
-    def __init__(
-        self, group: Group, discrete: Sequence[Any] = (), lie: Sequence[Any] = (), name: str = "", *, allow_floats: bool = False
-    ) -> None:
-        from repcore.reps.check import checked_images
-
-        finite, algebra, words = checked_images(group, discrete, lie, allow_floats=allow_floats)
-        for key, value in {"group": group, "discrete": finite, "lie": algebra, "name": name, "checked": words}.items():
-            object.__setattr__(self, key, value)
-
-    @property
-    def dim(self) -> int:
-        return (self.discrete + self.lie)[0].shape[0]
-
-    @property
-    def _tree(self) -> tuple[object, ...]:
-        # Sorted by generator: the digest must not depend on the order in which generators were written.
-        pairs = zip(self.group.generators, self.discrete + self.lie, strict=True)
-        return ("custom", tuple(sorted({(g.digest, m.digest) for g, m in pairs})))
-
-    def __str__(self) -> str:
-        return self.name or "U"
-
-    def __repr__(self) -> str:
-        from repcore.groups.group import _nested  # pyright: ignore[reportPrivateUsage]
-
-        name = f", name={self.name!r}" if self.name else ""
-        return f"Rep({self.group!r}, discrete={_nested(self.discrete)}, lie={_nested(self.lie)}{name})"
-
-
 def trivial(group: Group) -> Rep:
     """The trivial representation of a group.
 
@@ -523,41 +451,13 @@ def trivial(group: Group) -> Rep:
     return Trivial(group)
 
 
-def lift(rep: Rep, product: Group, factor: int | None = None) -> Rep:
-    """A representation of a factor as a representation of a direct product, the other factors acting trivially.
-
-    Args:
-        rep: a representation of one of ``product.factors``.
-        product: a direct product ``G @ H``.
-        factor: which factor, needed only where the same group occurs twice.
-
-    Raises:
-        IncompatibleError: the group of ``rep`` is no factor of ``product``, or occurs more than once.
-
-    Expressions lift by themselves where there is no doubt: ``X + Y`` with X of ``G @ H`` and Y of G.
-
-    >>> from repcore import cyclic, symmetric
-    >>> G, H = cyclic(4), symmetric(3)
-    >>> V = lift(G.rep, G @ H) * lift(H.rep, G @ H)
-    >>> V.dim
-    6
-    """
-    if rep.group == product:
-        return rep
-    places = [i for i, f in enumerate(product.factors) if f == rep.group]
-    if factor is not None and factor in places:
-        return Trivial(product) if isinstance(rep, Trivial) else Lifted(product, rep, factor)
-    if factor is not None or len(places) != 1:
-        why = f"is factor {places} of" if places else "is no factor of"
-        raise IncompatibleError(f"rep: its group {rep.group} {why} {product}; give factor=i with one of its places")
-    return Trivial(product) if isinstance(rep, Trivial) else Lifted(product, rep, places[0])
-
-
 def _same_group(a: Rep, b: Any, sign: str) -> tuple[Rep, Rep]:
     if not isinstance(b, Rep):
         raise IncompatibleError(f"{sign}: expected a representation, got {type(b).__name__}; write n * V for n copies")
     if a.group == b.group:
         return a, b
+    from repcore.reps.lifted import lift
+
     if b.group in a.group.factors:
         return a, lift(b, a.group)
     if a.group in b.group.factors:
@@ -588,7 +488,8 @@ def _check_power(k: object, where: str) -> None:
         raise RepresentationError(f"{where}: the power must be an integer >= 0, got {k!r}; for negative powers use V.dual")
 
 
-def _wrapped(v: Rep) -> str:
+def wrapped(v: Rep) -> str:
+    """The expression, in parentheses if it is a sum."""
     return f"({v})" if isinstance(v, Sum) else str(v)
 
 

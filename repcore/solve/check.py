@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from repcore.exact.coefficients import largest
 from repcore.exact.field import Field
 from repcore.exact.matrix import Matrix
 from repcore.solve.orbits import Monomial, Orbits
@@ -49,8 +50,13 @@ def _commutes(basis: Matrix, on_w: Matrix, on_v: Matrix, field: Field) -> bool:
     m, n = on_w.shape[0], on_v.shape[0]
     basis, on_w, on_v = basis.over(field), on_w.over(field), on_v.over(field)
     terms = max(_widest(on_w), _widest(on_v.T), 1)
-    table = max(abs(int(field.table.max())), abs(int(field.table.min())))
-    size = _largest(basis) * max(_largest(on_w) * on_v.den, _largest(on_v) * on_w.den) * terms * field.degree**2 * table
+    size = (
+        largest(basis.nums)
+        * max(largest(on_w.nums) * on_v.den, largest(on_v.nums) * on_w.den)
+        * terms
+        * field.degree**2
+        * largest(field.table)
+    )
     # Residues are below the prime, and int64 must hold the sum of `terms` products.
     below = min(2**31, isqrt(2**62 // terms))
     product = 1
@@ -97,7 +103,3 @@ def _csr(a: Matrix, p: int, root: int) -> Any:
 
 def _widest(a: Matrix) -> int:
     return int(np.bincount(a.rows).max(initial=0)) if a.nnz else 0
-
-
-def _largest(a: Matrix) -> int:
-    return max(abs(int(a.nums.max())), abs(int(a.nums.min()))) if a.nnz else 0

@@ -8,7 +8,8 @@ permutation and feeds ``orbits``.
 from __future__ import annotations
 
 from repcore.exact.matrix import Matrix, identity, inverse
-from repcore.reps.tree import Custom, Quotient, Rep
+from repcore.reps.custom import Custom
+from repcore.reps.tree import Quotient, Rep
 
 __all__ = ["conjugacy_representatives", "is_functorial", "quarter_turn"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from repcore.exact.matrix import coalesce
+from repcore.exact.coefficients import coalesce
 
 __all__ = ["Presolved", "System", "presolve"]
 

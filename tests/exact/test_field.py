@@ -42,7 +42,7 @@ NAMED = [
     (["cos(pi/12)", "sqrt(6)"], "QQ<sqrt(2) + sqrt(3)>", 4, (1, 0, -10, 0, 1)),
     (["sqrt(2) + I*sqrt(3)"], "QQ<sqrt(2) + sqrt(-3)>", 4, (25, 0, 2, 0, 1)),
     (["sqrt(2)", "sqrt(3)", "sqrt(5)"], "QQ<sqrt(2) + sqrt(3) + sqrt(5)>", 8, (576, 0, -960, 0, 352, 0, -40, 0, 1)),
-    (["zeta(13) + zeta(13)**3 + zeta(13)**9"], "QQ<zeta(13) + zeta(13)**3 + zeta(13)**9>", 4, (3, -1, 2, 1, 1)),
+    (["zeta(13) + zeta(13)**3 + zeta(13)**9"], "QQ<zeta(13) + zeta(13)**3 + zeta(13)**9>", 4, (3, -4, 2, 1, 1)),
 ]
 
 
@@ -55,8 +55,7 @@ def test_named_fields(texts: list[str], name: str, degree: int, modulus: tuple[i
     field = build(texts)
     assert str(field) == field.name == name
     assert field.degree == degree
-    if "13" not in name:
-        assert field.modulus == modulus
+    assert field.modulus == modulus
     assert all(number(text) in field for text in texts)
     assert eval(repr(field), {"Field": Field}) == field  # noqa: S307  # our own repr
 
@@ -76,14 +75,16 @@ SUBFIELDS = [f for n in (5, 7, 8, 9, 12, 13, 15, 16, 20, 21, 24, 27, 28, 32, 36,
 
 
 def test_theta_generates_every_small_field() -> None:
-    assert len(SUBFIELDS) > 200
+    assert len(SUBFIELDS) > 90
+    # for a prime p, one field for each divisor of p - 1 but the first, which is QQ
+    assert [len(subfields(p)) for p in (3, 7, 13, 37)] == [1, 3, 5, 8]
     for field in SUBFIELDS:
         theta = field.theta
         assert theta.conductor == field.conductor
         assert stabilizer(theta) == field.fixed
         assert field_of([theta]) == field
         assert all(c.denominator == 1 for c in theta.coords)
-        assert theta.is_real == field.is_real or not field.is_real
+        assert theta.is_real == field.is_real
 
 
 def test_modulus_is_the_minimal_polynomial() -> None:
@@ -136,9 +137,7 @@ def test_table_multiplies(data: tuple[Field, list[list[Fraction]]]) -> None:
 def test_conjugation_conjugates(data: tuple[Field, list[list[Fraction]]]) -> None:
     field, (a,) = data
     expected = field.coordinates(field.number(a).conjugate())
-    assert (
-        tuple(sum(a[j] * field.conjugation[j][i] for j in range(field.degree)) for i in range(field.degree)) == expected
-    )
+    assert tuple(sum(a[j] * field.conjugation[j][i] for j in range(field.degree)) for i in range(field.degree)) == expected
 
 
 @pytest.mark.parametrize("field", FIELDS + EXTRA, ids=str)
@@ -170,7 +169,7 @@ def test_complex_powers_are_correctly_rounded(field: Field) -> None:
 
 
 def test_table_holds_python_integers_where_they_do_not_fit() -> None:
-    field = field_of([number("sqrt(4999)"), number("I")]) if False else build(["cos(2*pi/331)"])
+    field = build(["cos(2*pi/331)"])
     assert field.degree == 165
     assert field.table.dtype == object
     assert field.table[1, 0, 1] == 1
