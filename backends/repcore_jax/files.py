@@ -6,7 +6,6 @@ import os
 
 import repcore as rc
 from repcore import IncompatibleError
-
 from repcore_jax.projector import Projector, projector
 
 __all__ = ["load", "save"]

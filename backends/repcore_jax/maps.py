@@ -87,8 +87,8 @@ def _assemble(parts: list[Array], table: Table, batch: tuple[int, ...], dtype: j
 
 def _where(block: BlockTable) -> tuple[Any, ...]:
     """The index of a block in (..., dim Y, dim X)."""
-    both = not isinstance(block.rows, slice) and not isinstance(block.cols, slice)
-    return ..., block.rows[:, None] if both else block.rows, block.cols
+    rows, cols = block.rows, block.cols
+    return ..., rows if isinstance(rows, slice) or isinstance(cols, slice) else rows[:, None], cols
 
 
 def _take(array: Array, index: np.ndarray) -> Array:

@@ -9,11 +9,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import repcore as rc
 from jax import Array
 from jax.typing import ArrayLike
-from repcore import IncompatibleError
 
+import repcore as rc
+from repcore import IncompatibleError
 from repcore_jax import maps
 from repcore_jax.tables import Table, table_of
 
@@ -122,7 +122,7 @@ def projector(space: Any) -> Projector:
     >>> import jax, numpy as np, repcore as rc
     >>> V = rc.dihedral(4).rep
     >>> project = projector(V >> V)
-    >>> project(np.array([[1.0, 2.0], [3.0, 5.0]], np.float32)).tolist()
+    >>> project(np.array([[1.0, 2.0], [3.0, 5.0]], np.float32)).round(5).tolist()
     [[3.0, 0.0], [0.0, 3.0]]
     """
     return space if isinstance(space, Projector) else _projector(space)
@@ -157,6 +157,4 @@ def as_matrix(W: Array, shape: tuple[int, int], name: str) -> Array:
     if shape[1] == 1 and W.shape == shape[:1]:
         return W[:, None]
     rule = f"(..., {shape[0]}, {shape[1]})" + (f" or ({shape[0]},)" if shape[1] == 1 else "")
-    raise IncompatibleError(
-        f"{name} has shape {W.shape}; a map of this space has shape (dim Y, dim X) = {shape}, so give {rule}"
-    )
+    raise IncompatibleError(f"{name} has shape {W.shape}; a map of this space has shape (dim Y, dim X) = {shape}, so give {rule}")

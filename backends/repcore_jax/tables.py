@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 import repcore as rc
 from repcore import IncompatibleError
 

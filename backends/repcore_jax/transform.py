@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
-from repcore import IncompatibleError
 
+from repcore import IncompatibleError
 from repcore_jax.projector import Projector, as_matrix, projector, working_dtype
 
 __all__ = ["keep_equivariant"]
@@ -44,7 +44,7 @@ def keep_equivariant(spaces: Mapping[str, Any], *, layout: str = "out_in") -> An
     >>> params = {"dense": {"kernel": jnp.array([[1.0, 2.0], [3.0, 5.0]])}}
     >>> tx = optax.chain(optax.sgd(0.1), keep_equivariant({"dense/kernel": V >> V}, layout="in_out"))
     >>> updates, _ = tx.update({"dense": {"kernel": jnp.zeros((2, 2))}}, tx.init(params), params)
-    >>> optax.apply_updates(params, updates)["dense"]["kernel"].tolist()
+    >>> optax.apply_updates(params, updates)["dense"]["kernel"].round(5).tolist()
     [[3.0, 0.0], [0.0, 3.0]]
     """
     try:
@@ -59,7 +59,9 @@ def keep_equivariant(spaces: Mapping[str, Any], *, layout: str = "out_in") -> An
         leaves = {_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params)}
         for name, project in projectors.items():
             if name not in leaves:
-                raise IncompatibleError(f"spaces names {name!r}, which the parameters do not have; they have: {', '.join(leaves)}")
+                raise IncompatibleError(
+                    f"spaces names {name!r}, which the parameters do not have; they have: {', '.join(leaves)}"
+                )
             _checked(leaves[name], name, project, layout)
         return optax.EmptyState()
 

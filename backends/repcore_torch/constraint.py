@@ -5,10 +5,10 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from repcore import RepcoreWarning
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from repcore import RepcoreWarning
 from repcore_torch.projector import Projector, as_matrix, projector_of, tensor_of
 
 __all__ = ["Constraint", "constrain"]

@@ -6,7 +6,6 @@ import os
 
 import repcore as rc
 from repcore import IncompatibleError
-
 from repcore_torch.projector import Projector
 
 __all__ = ["load", "save"]

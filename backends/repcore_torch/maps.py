@@ -130,8 +130,8 @@ def _assemble(parts: list[Tensor], table: Table, like: Tensor, batch: torch.Size
         return arrays[0]
     W = like.new_zeros((*batch, *table.shape))
     for array, block in zip(arrays, table.blocks, strict=True):
-        both = isinstance(block.rows, Tensor) and isinstance(block.cols, Tensor)
-        W[..., block.rows[:, None] if both else block.rows, block.cols] = array
+        rows, cols = block.rows, block.cols
+        W[..., rows if isinstance(rows, slice) or isinstance(cols, slice) else rows[:, None], cols] = array
     return W
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from repcore import IncompatibleError
 from torch import Tensor
 from torch.autograd import Function
 
+from repcore import IncompatibleError
 from repcore_torch import maps
 from repcore_torch.projector import as_matrix, projector_of
 from repcore_torch.tables import Table, working_dtype
@@ -19,7 +19,7 @@ _NORMS = ("fro", "fro2")
 
 
 def penalty(W: Tensor, space: Any, norm: str = "fro", *, relative: bool = False) -> Tensor:
-    """How far a weight is from the equivariant maps, R = W - P W:
+    """The norm of R = W - P W, how far a weight is from the equivariant maps.
 
         "fro"    ||R||_F, a group lasso: its gradient R / ||R||_F keeps its length, so that R can reach zero;
         "fro2"   ||R||_F^2 / 2 (half the square), a ridge: its gradient is R.
@@ -50,9 +50,8 @@ def penalty(W: Tensor, space: Any, norm: str = "fro", *, relative: bool = False)
     >>> W = torch.tensor([[1.0, 2.0], [2.0, 1.0]], requires_grad=True)
     >>> value = penalty(W, V >> V, norm="fro2")
     >>> value.backward()
-    >>> value.item(), W.grad
-    (4.0, tensor([[0., 2.],
-            [2., 0.]]))
+    >>> round(value.item(), 5), W.grad.round(decimals=5).tolist()
+    (4.0, [[0.0, 2.0], [2.0, 0.0]])
     """
     if norm not in _NORMS:
         raise IncompatibleError(f"norm is {norm!r}; choose one of {', '.join(map(repr, _NORMS))}")

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-import repcore as rc
 import torch
-from repcore import IncompatibleError
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
+import repcore as rc
+from repcore import IncompatibleError
 from repcore_torch import maps
 from repcore_torch.tables import Table, Tables, tables_of, working_dtype
 
@@ -46,7 +46,7 @@ class Projector(nn.Module):
     >>> import numpy as np, repcore as rc, torch
     >>> V = rc.dihedral(4).rep
     >>> P = Projector(V >> V)
-    >>> P(torch.tensor([[1.0, 2.0], [3.0, 5.0]]))
+    >>> P(torch.tensor([[1.0, 2.0], [3.0, 5.0]])).round(decimals=5)
     tensor([[3., 0.],
             [0., 3.]])
     """
@@ -110,12 +110,15 @@ class Projector(nn.Module):
         return torch.einsum("...yx,...x->...y", self.expand(theta), x)
 
     def extra_repr(self) -> str:
+        """What ``repr`` shows: the sizes and the beginning of the digest."""
         return f"dim={self.dim}, shape={self.shape}, digest={self.digest[:12]}"
 
     def get_extra_state(self) -> Tensor:
+        """The digest as bytes: all that a ``state_dict`` holds of the projector. A tensor, so that safetensors takes it."""
         return torch.tensor(list(self.digest.encode()), dtype=torch.uint8, device="cpu")
 
     def set_extra_state(self, state: Tensor) -> None:
+        """Called by ``load_state_dict``: raises IncompatibleError if the digest is not that of this projector."""
         stored = bytes(state.tolist()).decode(errors="replace")
         if stored != self.digest:
             raise IncompatibleError(
@@ -126,7 +129,7 @@ class Projector(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Projector:
         # .to(), .double(), .cuda(): have the tables ready where the module goes, so that a compiled forward finds them.
         super()._apply(fn, recurse)
-        for dtype, device in self._tables.keys():
+        for dtype, device in self._tables.ready:
             probe = fn(torch.empty(0, dtype=dtype, device=device))
             self._tables.on(working_dtype(probe.dtype, self.plan.is_complex), probe.device)
         return self
@@ -146,7 +149,7 @@ def project(W: Tensor, space: Any) -> Tensor:
 
     >>> import repcore as rc, torch
     >>> V = rc.dihedral(4).rep
-    >>> project(torch.tensor([[1.0, 2.0], [3.0, 5.0]]), V >> V)
+    >>> project(torch.tensor([[1.0, 2.0], [3.0, 5.0]]), V >> V).round(decimals=5)
     tensor([[3., 0.],
             [0., 3.]])
     """

@@ -12,10 +12,11 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
-import repcore as rc
 import torch
-from repcore import IncompatibleError
 from torch import Tensor
+
+import repcore as rc
+from repcore import IncompatibleError
 
 __all__ = ["BlockTable", "Table", "Tables", "tables_of", "working_dtype"]
 
@@ -116,7 +117,8 @@ class Tables:
                 self._casts[dtype, device] = found
         return found
 
-    def keys(self) -> tuple[tuple[torch.dtype, torch.device], ...]:
+    @property
+    def ready(self) -> tuple[tuple[torch.dtype, torch.device], ...]:
         """The (dtype, device) pairs that have a table."""
         return tuple(self._casts)
 
@@ -143,8 +145,8 @@ _SHARED: WeakValueDictionary[str, Tables] = WeakValueDictionary()
 
 def _is_plain(table: Table) -> bool:
     """False for fake tensors and for the wrappers of torch.func: those must not outlive the call that made them."""
-    tensors = [table.order, *(block.values for block in table.blocks), *(block.ids for block in table.blocks)]
-    return all(t is None or (type(t) is Tensor and not torch._C._functorch.is_functorch_wrapped_tensor(t)) for t in tensors)
+    is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor  # pyright: ignore[reportAttributeAccessIssue]
+    return not any(type(block.values) is not Tensor or is_wrapped(block.values) for block in table.blocks)
 
 
 def _master(plan: Any) -> Table:

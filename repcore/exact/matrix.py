@@ -155,7 +155,7 @@ class Matrix:
         texts = [str(v) for v in values]
         h = hashlib.sha256(repr(self.shape).encode())
         h.update(self.rows.astype("<i8").tobytes() + self.cols.astype("<i8").tobytes())
-        h.update("\n".join(texts[w] for w in which).encode())
+        h.update("\n".join(texts[int(w)] for w in which).encode())
         return h.hexdigest()
 
     @property
@@ -300,13 +300,13 @@ def matrix(entries: Any, where: str = "matrix", *, allow_floats: bool = False) -
             shape = cast(tuple[int, int], tuple(int(n) for n in coo.shape))
             return from_coo(shape, QQ, coo.row, coo.col, coo.data.astype(np.int64).reshape(-1, 1), 1)
         entries = coo.toarray()
-    if isinstance(entries, np.ndarray) and entries.ndim == 2 and np.issubdtype(entries.dtype, np.integer):
+    if hasattr(entries, "dtype") and entries.ndim == 2 and entries.dtype.kind in "iu":
         rows, cols = np.nonzero(entries)
         values = entries[rows, cols].astype(object if entries.dtype == np.uint64 else np.int64)
         return from_coo(entries.shape, QQ, rows, cols, values.reshape(-1, 1), 1)
     if hasattr(entries, "tolist"):
         entries = entries.tolist()
-    if isinstance(entries, str | bytes) or not isinstance(entries, Sequence) or not entries:
+    if isinstance(entries, str | bytes) or not isinstance(entries, Sequence) or not cast(Sequence[Any], entries):
         raise DeclarationError(f"{where}: expected a matrix as a list of rows, got {_short(entries)}")
     table = cast(Sequence[Any], entries)
     triples: list[tuple[int, int, Number]] = []

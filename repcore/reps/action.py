@@ -215,7 +215,8 @@ def _(rep: Custom, a: Matrix) -> Matrix:
     weights = coordinates_in_span(a, rep.group.lie)
     if weights is None:
         raise RepresentationError(
-            f"a: this matrix is not a rational combination of the Lie generators of {rep.group}, so its action on {rep} is unknown"
+            f"a: this matrix is not a rational combination of the Lie generators of {rep.group}, "
+            f"so its action on {rep} is unknown"
         )
     return combine(weights, rep.lie, (rep.dim, rep.dim))
 

@@ -70,6 +70,7 @@ class Rep:
     group: Group
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Declare a representation by images (``Rep`` itself) or make a node (a subclass)."""
         # `Rep(G, discrete=..., lie=...)` declares a representation by images; the class is otherwise the common base.
         from repcore.reps.custom import Custom
 

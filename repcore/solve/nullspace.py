@@ -106,7 +106,8 @@ def _dense_kernel(entries: tuple[Ints, Ints, Ints, int], p: int) -> tuple[Ints, 
     """Free and pivot columns (as places in increasing order of unknowns) and table[f, q]: x[pivot q] for free unknown f."""
     dense = _compressed(entries, p)
     width = dense.shape[1]
-    reduced, rank = flint.nmod_mat(dense.shape[0], width, dense.ravel().tolist(), p).rref()
+    entries_mod_p: list[int] = dense.ravel().tolist()
+    reduced, rank = flint.nmod_mat(dense.shape[0], width, entries_mod_p, p).rref()
     pivots: list[int] = []
     j = 0
     for i in range(rank):
@@ -115,7 +116,7 @@ def _dense_kernel(entries: tuple[Ints, Ints, Ints, int], p: int) -> tuple[Ints, 
         pivots.append(j)
         j += 1
     frees = np.setdiff1d(np.arange(width), pivots)
-    table = np.array([[-int(reduced[i, int(f)]) % p for i in range(rank)] for f in frees], np.int64)
+    table = np.array([[-int(reduced[i, f]) % p for i in range(rank)] for f in frees.tolist()], np.int64)
     back = width - 1
     return back - frees, back - np.array(pivots, np.int64), table.reshape(len(frees), rank)
 
