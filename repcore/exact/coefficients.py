@@ -46,8 +46,9 @@ def widened(nums: Array, factor: int) -> Array:
 
 
 def narrowed(nums: Array) -> Array:
-    """Python integers back to int64 where they fit."""
-    return nums.astype(np.int64) if nums.dtype == object and largest(nums) < SAFE else nums
+    """The one form of an array: int64 where every entry is below ``SAFE``, Python integers otherwise."""
+    fits = largest(nums) < SAFE
+    return nums if fits is (nums.dtype == np.int64) else nums.astype(np.int64 if fits else object)
 
 
 def times(nums: Array, factor: int) -> Array:

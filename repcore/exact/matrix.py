@@ -105,9 +105,12 @@ class Matrix:
 
     def to_numpy(self, dtype: npt.DTypeLike | None = None) -> Array:
         """The dense array, rounded once to ``dtype`` (float64, or complex128 for a field that is not real)."""
-        values = self.values()
+        if dtype is not None and np.dtype(dtype).kind in "iu" and self.is_integral:
+            values = self.nums[:, 0]
+        else:
+            values = self.values()
         out = np.zeros(self.shape, dtype or values.dtype)
-        out[self.rows, self.cols] = values.astype(out.dtype, casting="same_kind")
+        out[self.rows, self.cols] = values if values.dtype == object else values.astype(out.dtype, casting="same_kind")
         return out
 
     def values(self) -> Array:
@@ -298,12 +301,11 @@ def matrix(entries: Any, where: str = "matrix", *, allow_floats: bool = False) -
         coo = entries.tocoo()
         if np.issubdtype(coo.data.dtype, np.integer):
             shape = cast(tuple[int, int], tuple(int(n) for n in coo.shape))
-            return from_coo(shape, QQ, coo.row, coo.col, coo.data.astype(np.int64).reshape(-1, 1), 1)
+            return from_coo(shape, QQ, coo.row, coo.col, _integers(coo.data), 1)
         entries = coo.toarray()
     if hasattr(entries, "dtype") and entries.ndim == 2 and entries.dtype.kind in "iu":
         rows, cols = np.nonzero(entries)
-        values = entries[rows, cols].astype(object if entries.dtype == np.uint64 else np.int64)
-        return from_coo(entries.shape, QQ, rows, cols, values.reshape(-1, 1), 1)
+        return from_coo(entries.shape, QQ, rows, cols, _integers(entries[rows, cols]), 1)
     if hasattr(entries, "tolist"):
         entries = entries.tolist()
     if isinstance(entries, str | bytes) or not isinstance(entries, Sequence) or not cast(Sequence[Any], entries):
@@ -325,6 +327,8 @@ def matrix(entries: Any, where: str = "matrix", *, allow_floats: bool = False) -
             # The common case of a literal 0 costs nothing.
             if type(cell) is int and cell == 0:
                 continue
+            if isinstance(cell, list | tuple):
+                raise DeclarationError(f"{where}[{i}][{j}]: expected a number, got a list; a matrix has rows and columns only")
             value = number(cell, f"{where}[{i}][{j}]", allow_floats=allow_floats)
             if value:
                 triples.append((i, j, value))
@@ -349,6 +353,7 @@ def from_coo(shape: tuple[int, int], field: Field, rows: Any, cols: Any, nums: A
             nums, den = nums // common, den // common
     if not len(nums):
         den = 1
+    nums = narrowed(nums)
     width = max(shape[1], 1)
     return _frozen((int(shape[0]), int(shape[1])), field, keys // width, keys % width, nums, den)
 
@@ -483,6 +488,11 @@ def _plain(v: Number) -> int | Fraction | Number:
         return v
     q = v.as_fraction()
     return int(q) if q.denominator == 1 else q
+
+
+def _integers(values: Array) -> Array:
+    """A column of coefficients from an integer array of any width."""
+    return narrowed(values.astype(object).reshape(-1, 1))
 
 
 def _short(value: object) -> str:

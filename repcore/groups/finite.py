@@ -9,13 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from math import lcm
 from typing import Any
 
+import flint
 import numpy as np
 import numpy.typing as npt
 
 from repcore.errors import GroupTooLargeError
-from repcore.exact.matrix import Matrix, from_coo, identity
+from repcore.exact.cyclotomic import units
+from repcore.exact.field import QQ, compositum
+from repcore.exact.matrix import Matrix, block_diag, from_coo, identity, kron
 from repcore.groups.group import Group
 
 __all__ = ["Elements", "elements", "order"]
@@ -81,8 +85,7 @@ def elements(group: Group, limit: int = LIMIT) -> Elements:
     >>> elements(dihedral(4)).order
     8
     """
-    if any(not a.is_zero for a in group.lie):
-        raise GroupTooLargeError(f"group: {group} has a Lie generator, so it is infinite; a finite group is needed here")
+    _check_finite(group)
     # A basis vector has at most as many images as the group has elements.
     points, place, moves = _orbit(group, limit * group.dim)
     m = points.shape[1]
@@ -120,12 +123,55 @@ def order(group: Group) -> int:
     >>> order(symmetric(20))
     2432902008176640000
     """
+    _check_finite(group)
     _, _, moves = _orbit(group, LIMIT)
     from sympy.combinatorics import Permutation, PermutationGroup
 
     if not moves:
         return 1
     return int(PermutationGroup([Permutation(m.tolist()) for m in moves]).order())
+
+
+def _check_finite(group: Group) -> None:
+    """Refuse at once what is infinite for a cheap reason: a Lie generator, or a short word of infinite order.
+
+    An element of finite order N of GL(n, K) has eigenvalues of orders k with phi(k) <= n [K : Q], so N divides the least
+    common multiple L of those k; g^L != 1 modulo a prime proves that g has infinite order.
+    """
+    if any(not a.is_zero for a in group.lie):
+        raise GroupTooLargeError(f"group: {group} has a Lie generator, so it is infinite; a finite group is needed here")
+    if group.is_permutation:
+        return
+    field = compositum(*{g.field for g in group.discrete}) if group.discrete else QQ
+    bound = group.dim * field.degree
+    # phi(k) >= sqrt(k / 2).
+    exponent = lcm(*(k for k in range(1, 2 * bound * bound + 1) if len(units(k)) <= bound))
+    p = next(q for q in field.primes() if all(g.den % q for g in group.discrete))
+    root = field.roots(p)[0]
+    images = [flint.nmod_mat(group.dim, group.dim, _dense_mod(g.over(field), p, root), p) for g in group.discrete]
+    words = images + [a * b for a in images for b in images] + [a * b * c for a in images for b in images for c in images]
+    one = flint.nmod_mat(group.dim, group.dim, [int(i == j) for i in range(group.dim) for j in range(group.dim)], p)
+    for word in words[:500]:
+        if _power_mod(word, exponent, one) != one:
+            raise GroupTooLargeError(
+                f"group: {group} is infinite (a product of at most three generators has infinite order); "
+                "a finite group is needed here"
+            )
+
+
+def _dense_mod(g: Matrix, p: int, root: int) -> list[int]:
+    dense = np.zeros(g.shape, np.int64)
+    dense[g.rows, g.cols] = g.residues(p, root)
+    flat: list[int] = dense.ravel().tolist()
+    return flat
+
+
+def _power_mod(m: Any, k: int, one: Any) -> Any:
+    out = one
+    while k:
+        out = out * m if k & 1 else out
+        m, k = m * m, k >> 1
+    return out
 
 
 def _orbit(group: Group, limit: int) -> tuple[Matrix, dict[bytes, int], list[Ints]]:
@@ -185,9 +231,6 @@ def _sort_key(v: Matrix) -> Any:
 
 
 def _stack(columns: list[Matrix]) -> Matrix:
-    from repcore.exact.field import compositum
-    from repcore.exact.matrix import block_diag, kron
-
     field = compositum(*{c.field for c in columns})
     n, m = columns[0].shape[0], len(columns)
     wide = block_diag([c.over(field) for c in columns])

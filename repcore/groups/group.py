@@ -36,8 +36,8 @@ class Group:
         generators: ``discrete + lie``, the numbering of ``Rep.matrix``.
         digest: SHA-256 of the set of generators: independent of their order, repetition and of the name.
 
-    Two groups are equal when they have the same generators in the same order. Whether different generators make the
-    same abstract group is not asked.
+    Two groups are equal when they have the same generators in the same order and, if they are direct products, the same
+    factors. Whether different generators make the same abstract group is not asked.
 
     Raises:
         DeclarationError: a generator that is ragged, not square, singular or of another size.
@@ -132,6 +132,8 @@ class Group:
 
     def __matmul__(self, other: Group) -> Group:
         """The direct product G x H, acting on the direct sum of the two defining spaces."""
+        if not isinstance(other, Group):
+            return NotImplemented
         return direct_product(self, other)
 
     def __str__(self) -> str:
@@ -193,6 +195,10 @@ def direct_product(*groups: Group) -> Group:
     >>> (cyclic(4) @ symmetric(3)).dim
     5
     """
+    if not groups:
+        raise DeclarationError("groups: a direct product needs at least one group")
+    if len(groups) == 1:
+        return groups[0]
     factors = tuple(f for g in groups for f in (g.factors or (g,)))
     discrete: list[Matrix] = []
     lie: list[Matrix] = []
@@ -225,6 +231,8 @@ def _matrices(given: Sequence[Any], where: str, allow_floats: bool) -> tuple[Mat
                 f"wrap a single one as {where}=[matrix]"
             )
         m = matrix(g, f"{where}[{i}]", allow_floats=allow_floats)
+        if m.shape[0] == 0:
+            raise DeclarationError(f"{where}[{i}]: this matrix has no rows; a group acts on a space of dimension at least 1")
         if m.shape[0] != m.shape[1]:
             raise DeclarationError(
                 f"{where}[{i}]: a generator is a square matrix, this one has shape {m.shape[0]} x {m.shape[1]}"

@@ -54,6 +54,8 @@ def cosets(group: Group, subgroup: Group) -> Cosets:
         RepresentationError: a generator of ``subgroup`` is not in the group.
     """
     table = elements(group)
+    if any(not a.is_zero for a in subgroup.lie):
+        raise RepresentationError(f"subgroup: {subgroup} has Lie generators, so it is no subgroup of the finite group {group}")
     generators: list[int] = []
     for i, h in enumerate(subgroup.discrete):
         e = table.find(h) if h.shape == (group.dim, group.dim) else None

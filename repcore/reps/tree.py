@@ -118,7 +118,7 @@ class Rep:
 
     def __add__(self, other: Rep) -> Rep:
         a, b = _same_group(self, other, "+")
-        return Sum(a.group, (*_terms(a), *_terms(b)))
+        return _sum(a.group, (*_terms(a), *_terms(b)))
 
     def __mul__(self, other: Rep) -> Rep:
         if isinstance(other, int):
@@ -131,12 +131,10 @@ class Rep:
             return NotImplemented
         if copies < 0:
             raise RepresentationError(f"copies: a representation cannot be taken {copies} times; use a count >= 0")
-        if copies == 1:
-            return self
         terms = _terms(self)
         if len(terms) == 1:
-            return Sum(self.group, ((copies * terms[0][0], terms[0][1]),))
-        return Sum(self.group, ((copies, self),))
+            return _sum(self.group, ((copies * terms[0][0], terms[0][1]),))
+        return _sum(self.group, ((copies, self),))
 
     def __pow__(self, k: int) -> Rep:
         _check_power(k, "**")
@@ -471,6 +469,12 @@ def _same_group(a: Rep, b: Any, sign: str) -> tuple[Rep, Rep]:
 
 def _terms(v: Rep) -> tuple[tuple[int, Rep], ...]:
     return v.terms if isinstance(v, Sum) else ((1, v),)
+
+
+def _sum(group: Group, terms: tuple[tuple[int, Rep], ...]) -> Rep:
+    """The normalised sum: one copy of one term is that term."""
+    out = Sum(group, terms)
+    return out.terms[0][1] if len(out.terms) == 1 and out.terms[0][0] == 1 else out
 
 
 def _factors(v: Rep) -> tuple[Rep, ...]:

@@ -336,6 +336,14 @@ def test_rounding_survives_cancellation() -> None:
     assert complex(number("zeta(3)")).real == -0.5
 
 
+def test_rational_parts_of_irrational_numbers_are_rounded_exactly() -> None:
+    # halfway between two floats, where no enclosure decides: ties go to even
+    halfway = 1 + Fraction(1, 2**53)
+    assert complex(sqrt(-2) + halfway) == complex(1.0, math.sqrt(2))
+    assert complex(sqrt(2) + zeta(4) * halfway) == complex(math.sqrt(2), 1.0)
+    assert math.copysign(1, complex(sqrt(-2)).real) == 1
+
+
 # ---------------------------------------------------------------------------------------------- notation
 
 

@@ -1,0 +1,268 @@
+"""What the conformance laws run over: the cases, the backends, the dtypes, and the bound that rounding allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+
+import numpy as np
+import pytest
+
+import repcore as rc
+
+# ---------------------------------------------------------------------------------------------------- cases
+
+
+@dataclass(frozen=True)
+class Case:
+    """A plan and, by other code than a backend's, its orthonormal basis (dim, dim Y, dim X) in the order of theta."""
+
+    plan: rc.Plan
+    basis: np.ndarray
+
+
+def solved(space: rc.Hom) -> Case:
+    basis = rc.solve(space)
+    return Case(rc.plan(basis), basis.to_numpy(np.float64, orthonormal=True))
+
+
+def assembled(digest: str, shape: tuple[int, int], parts: list[tuple[Any, Any, Any]], is_complex: bool = False) -> Case:
+    """A plan of (rows, cols, structure) with a scrambled order of theta, and its basis written down entry by entry."""
+    rng = np.random.default_rng(len(digest))
+    sizes = [len(rows) * len(cols) * structure.dim for rows, cols, structure in parts]
+    orders = np.split(rng.permutation(sum(sizes)), np.cumsum(sizes)[:-1])
+    blocks = []
+    basis = np.zeros((sum(sizes), *shape), complex if is_complex else float)
+    for (rows, cols, structure), flat in zip(parts, orders, strict=True):
+        order = flat.reshape(len(rows), len(cols), structure.dim)
+        blocks.append(rc.Block(np.array(rows), np.array(cols), order, structure))
+        for n, ys in enumerate(rows):
+            for m, xs in enumerate(cols):
+                for u, (y, x) in enumerate((y, x) for y in ys for x in xs):
+                    if isinstance(structure, rc.Factor):
+                        basis[order[n, m], y, x] = structure.q[u]
+                    elif structure.ids[u] >= 0:
+                        basis[order[n, m, structure.ids[u]], y, x] = structure.values[u]
+    return Case(rc.Plan(shape, sum(sizes), tuple(blocks), digest, is_complex), basis)
+
+
+def factor(size: int, k: int, is_complex: bool = False) -> rc.Factor:
+    rng = np.random.default_rng(size)
+    raw = rng.standard_normal((size, k)) + (1j * rng.standard_normal((size, k)) if is_complex else 0)
+    return rc.Factor(np.linalg.qr(raw)[0])
+
+
+def orbit(ids: list[int], is_complex: bool = False) -> rc.Orbit:
+    rng = np.random.default_rng(len(ids))
+    index, k = np.array(ids), max(ids) + 1
+    values = rng.standard_normal(len(ids)) + (1j * rng.standard_normal(len(ids)) if is_complex else 0)
+    values[index < 0] = 0
+    for a in range(k):
+        values[index == a] /= np.linalg.norm(values[index == a])
+    return rc.Orbit(index, values, k)
+
+
+def several(digest: str, is_complex: bool = False, scatter: bool = False) -> Case:
+    """Y = 3 A + 2 B, X = 2 A + 4 B with dim A = 2, dim B = 3: a factor and an orbit block for B -> A and B -> B, one for
+    A -> A, none for A -> B. With ``scatter`` the copies do not lie side by side.
+    """
+    rng = np.random.default_rng(7)
+    y, x = (rng.permutation(size) if scatter else np.arange(size) for size in (12, 16))
+    a_y, b_y, a_x, b_x = y[:6].reshape(3, 2), y[6:].reshape(2, 3), x[:4].reshape(2, 2), x[4:].reshape(4, 3)
+    parts = [
+        (a_y.tolist(), a_x.tolist(), factor(4, 2, is_complex)),
+        (b_y.tolist(), b_x.tolist(), orbit([0, 1, 2, 1, -1, 0, 2, 0, -1], is_complex)),
+        (a_y.tolist(), b_x.tolist(), factor(6, 1, is_complex)),
+    ]
+    return assembled(digest, (12, 16), parts, is_complex)
+
+
+def copies(group: rc.Group) -> rc.Hom:
+    V, one = group.rep, rc.trivial(group)
+    return 4 * one + 2 * V >> V * V + 3 * one + 2 * V
+
+
+def complex_group() -> rc.Group:
+    return rc.Group(discrete=[[["I", 0], [0, "-I"]]], name="i")
+
+
+CASES: dict[str, Callable[[], Case]] = {
+    "several blocks": lambda: several("c0"),
+    "several blocks, scattered": lambda: several("c01", scatter=True),
+    "several blocks, complex": lambda: several("c02f", is_complex=True, scatter=True),
+    "one orbit block": lambda: assembled("c03f0", (6, 9), [([[0, 1], [2, 3], [4, 5]], [[*range(9)]], orbit([0, 1, 2] * 6))]),
+    "one factor block": lambda: assembled("c04f00", (6, 4), [([[0, 1, 2], [3, 4, 5]], [[0, 1], [2, 3]], factor(6, 4))]),
+    "one entry": lambda: assembled("c05f000", (1, 1), [([[0]], [[0]], orbit([0]))]),
+    "no block": lambda: assembled("c06f0000", (2, 3), []),
+    "D4, copies": lambda: solved(copies(rc.dihedral(4))),
+    "D4, zero": lambda: solved(rc.dihedral(4).rep >> rc.trivial(rc.dihedral(4))),
+    "D4, bias": lambda: solved(rc.trivial(rc.dihedral(4)) >> copies(rc.dihedral(4)).codomain),
+    "C4, complex type": lambda: solved(2 * rc.cyclic(4).rep >> 3 * rc.cyclic(4).rep),
+    "SO(3), tensors": lambda: solved(rc.SO(3).rep ** 2 >> rc.SO(3).rep ** 2 + rc.SO(3).rep),
+    "S4, regular": lambda: solved(rc.regular(rc.symmetric(4)) >> rc.regular(rc.symmetric(4))),
+    "affine, not orthogonal": lambda: solved(rc.affine(2).rep >> rc.affine(2).rep ** 2),
+    "complex field": lambda: solved(2 * complex_group().rep >> complex_group().rep ** 2 + complex_group().rep),
+}
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest) -> Case:
+    return build(request.param)
+
+
+@cache
+def build(name: str) -> Case:
+    return CASES[name]()
+
+
+# ------------------------------------------------------------------------------------------------- backends
+
+
+class Backend(Protocol):
+    """The verbs of a plan on NumPy arrays, computed by one framework."""
+
+    def project(self, plan: rc.Plan, W: np.ndarray) -> np.ndarray: ...
+    def coefficients(self, plan: rc.Plan, W: np.ndarray) -> np.ndarray: ...
+    def expand(self, plan: rc.Plan, theta: np.ndarray) -> np.ndarray: ...
+    def apply(self, plan: rc.Plan, theta: np.ndarray, x: np.ndarray) -> np.ndarray: ...
+
+
+class NumPy:
+    def project(self, plan: rc.Plan, W: np.ndarray) -> np.ndarray:
+        return plan.project(W)
+
+    def coefficients(self, plan: rc.Plan, W: np.ndarray) -> np.ndarray:
+        return plan.coefficients(W)
+
+    def expand(self, plan: rc.Plan, theta: np.ndarray) -> np.ndarray:
+        return plan.expand(theta)
+
+    def apply(self, plan: rc.Plan, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return plan.apply(theta, x)
+
+
+class Torch:
+    def __init__(self) -> None:
+        self.torch = pytest.importorskip("torch")
+        self.rct = pytest.importorskip("repcore_torch")
+
+    def project(self, plan: rc.Plan, W: np.ndarray) -> np.ndarray:
+        return self.rct.project(self.torch.tensor(W), plan).numpy()
+
+    def coefficients(self, plan: rc.Plan, W: np.ndarray) -> np.ndarray:
+        return self.rct.Projector(plan).coefficients(self.torch.tensor(W)).numpy()
+
+    def expand(self, plan: rc.Plan, theta: np.ndarray) -> np.ndarray:
+        return self.rct.Projector(plan).expand(self.torch.tensor(theta)).numpy()
+
+    def apply(self, plan: rc.Plan, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return self.rct.Projector(plan).matvec(self.torch.tensor(theta), self.torch.tensor(x)).numpy()
+
+    def penalty(self, plan: rc.Plan, W: np.ndarray, norm: str, relative: bool) -> tuple[np.ndarray, np.ndarray]:
+        """The values of a stack of matrices, and the gradient of their sum: d f / d Re W + i d f / d Im W."""
+        leaf = self.torch.tensor(W, requires_grad=True)
+        values = self.rct.penalty(leaf, plan, norm, relative=relative)
+        values.sum().backward()
+        return values.detach().numpy(), leaf.grad.numpy()
+
+
+class Jax:
+    def __init__(self) -> None:
+        self.jax = pytest.importorskip("jax")
+        self.rcj = pytest.importorskip("repcore_jax")
+
+    def project(self, plan: rc.Plan, W: np.ndarray) -> np.ndarray:
+        with self.jax.enable_x64(True):
+            return np.asarray(self.rcj.projector(plan)(W))
+
+    def coefficients(self, plan: rc.Plan, W: np.ndarray) -> np.ndarray:
+        with self.jax.enable_x64(True):
+            return np.asarray(self.rcj.projector(plan).coefficients(W))
+
+    def expand(self, plan: rc.Plan, theta: np.ndarray) -> np.ndarray:
+        with self.jax.enable_x64(True):
+            return np.asarray(self.rcj.projector(plan).expand(theta))
+
+    def apply(self, plan: rc.Plan, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        with self.jax.enable_x64(True):
+            return np.asarray(self.rcj.projector(plan).matvec(theta, x))
+
+    def penalty(self, plan: rc.Plan, W: np.ndarray, norm: str, relative: bool) -> tuple[np.ndarray, np.ndarray]:
+        """The values of a stack of matrices, and the gradient of their sum: d f / d Re W + i d f / d Im W."""
+
+        def total(W: Any) -> Any:
+            values = self.rcj.penalty(W, plan, norm, relative=relative)
+            return values.sum(), values
+
+        with self.jax.enable_x64(True):
+            grad, values = self.jax.grad(total, has_aux=True)(self.jax.numpy.asarray(W))
+            return np.asarray(values), np.asarray(grad).conj()
+
+
+BACKENDS: dict[str, Callable[[], Backend]] = {"numpy": NumPy, "torch": Torch, "jax": Jax}
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> Backend:
+    return BACKENDS[request.param]()
+
+
+@pytest.fixture(params=[name for name in BACKENDS if name != "numpy"])
+def differentiable(request: pytest.FixtureRequest) -> Backend:
+    return BACKENDS[request.param]()
+
+
+# -------------------------------------------------------------------------------------- dtypes and the bound
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request: pytest.FixtureRequest, case: Case) -> np.dtype:
+    """The dtype of the arguments: of the given precision, complex where the plan is."""
+    return np.result_type(request.param, np.complex64) if case.plan.is_complex else np.dtype(request.param)
+
+
+def gamma(n: int, dtype: np.dtype) -> float:
+    """Higham's n u / (1 - n u): the relative error of n successive roundings. Four times that for complex products."""
+    u = float(np.finfo(dtype).eps) / 2
+    return (4 if dtype.kind == "c" else 1) * n * u / (1 - n * u)
+
+
+def rounding(plan: rc.Plan, dtype: np.dtype) -> float:
+    """b with ||computed - exact||_F <= b ||argument||_F for ``coefficients``, ``expand`` and ``project`` in ``dtype``.
+
+    Take one block and one pair of copies: Q (N, k) and w (N,).
+
+    - c = Q^H w: a coefficient is a sum of N products of constants that are cast once, so
+      |dc| <= gamma(N + 2) |Q|^T |w|, and || |Q| ||_2 <= ||Q||_F = sqrt(k): ||dc|| <= sqrt(k) gamma(N + 2) ||w||.
+    - Q c: likewise ||dW|| <= sqrt(k) gamma(k + 2) ||c||, and ||c|| <= ||w||. ``project`` has both errors.
+    - The constants: a thin Householder Q in float64 is off by ||dQ||_F <= sqrt(k) gamma(c N k) with a small integer c
+      (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 19.3; c = 4 here). It enters twice in Q Q^H.
+
+    Blocks and copies touch disjoint entries, so their squares add and the worst block bounds the whole.
+    """
+    worst = 0.0
+    for block in plan.blocks:
+        size, k = block.rows.shape[1] * block.cols.shape[1], block.structure.dim
+        executed = gamma(size + 2, dtype) + gamma(k + 2, dtype)
+        constants = 2 * gamma(4 * size * k, np.dtype(np.complex128 if plan.is_complex else np.float64))
+        worst = max(worst, float(np.sqrt(k)) * (executed + constants))
+    return worst
+
+
+@pytest.fixture
+def b(case: Case, dtype: np.dtype) -> float:
+    return rounding(case.plan, dtype)
+
+
+@pytest.fixture
+def draw(dtype: np.dtype) -> Callable[..., np.ndarray]:
+    """Standard normal arrays of the dtype, the same in each run."""
+    rng = np.random.default_rng(0)
+
+    def normal(*shape: int) -> np.ndarray:
+        real = rng.standard_normal(shape)
+        return (real + 1j * rng.standard_normal(shape) if dtype.kind == "c" else real).astype(dtype)
+
+    return normal
