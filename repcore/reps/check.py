@@ -45,6 +45,7 @@ def checked_images(
             inverse(m)
         except ZeroDivisionError:
             raise RepresentationError(f"discrete[{i}]: the image is singular; a group element acts invertibly") from None
+    _check_linear(group, algebra)
     doubts = [
         _check_brackets(group, algebra),
         _check_conjugation(group, finite, algebra),
@@ -59,6 +60,16 @@ def _images(given: Sequence[Any], generators: tuple[Matrix, ...], where: str, al
             f"{where}: {len(given)} images for {len(generators)} generators; give one image for each, in their order"
         )
     return tuple(matrix(m, f"{where}[{i}]", allow_floats=allow_floats) for i, m in enumerate(given))
+
+
+def _check_linear(group: Group, images: tuple[Matrix, ...]) -> None:
+    """A Lie generator that is a combination of earlier ones must have the combination of their images."""
+    for i, a in enumerate(group.lie):
+        weights = coordinates_in_span(a, group.lie[:i])
+        if weights is not None and images[i] != combine(weights, images[:i], images[i].shape):
+            raise RepresentationError(
+                f"lie[{i}]: this generator is a combination of the earlier ones, and its image is not that of their images"
+            )
 
 
 def _check_brackets(group: Group, images: tuple[Matrix, ...]) -> str:
@@ -102,6 +113,8 @@ def _check_conjugation(group: Group, finite: tuple[Matrix, ...], algebra: tuple[
 def _check_relations(group: Group, images: tuple[Matrix, ...]) -> str:
     if not group.discrete:
         return ""
+    if any(not a.is_zero for a in group.lie):
+        return "unchecked: relations between the discrete generators and the identity component"
     plain = Group(group.discrete)
     try:
         count = elements(plain, _LISTED).order

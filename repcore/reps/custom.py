@@ -25,8 +25,9 @@ class Custom(Rep):
         name: a label.
 
     Attributes:
-        checked: what is known. ``"proved"``: the images satisfy every relation of the generators. Otherwise the sentence
-            says what could not be decided.
+        checked: what is known. ``"proved"``: the images satisfy every relation of the generators (for Lie generators: it is
+            a representation of the Lie algebra, hence of the simply connected group). Otherwise the sentence says what could
+            not be decided.
 
     Raises:
         RepresentationError: a missing image, a singular one, images of different sizes, or a relation of the generators

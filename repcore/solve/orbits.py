@@ -11,15 +11,16 @@ carries a map unless two sheets over it are joined (then M[u] = zeta M[u] = 0). 
 
 from __future__ import annotations
 
+from cmath import phase
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import gcd, lcm
+from math import gcd, lcm, tau
 
 import numpy as np
 import numpy.typing as npt
 
 from repcore.exact.matrix import Matrix
-from repcore.exact.number import Number, number
+from repcore.exact.number import Number, zeta
 
 __all__ = ["Monomial", "Orbits", "monomial_action", "orbits", "roots_of_unity"]
 
@@ -71,11 +72,7 @@ def monomial_action(a: Matrix) -> Monomial | None:
 
 def roots_of_unity(m: int) -> list[Number]:
     """1, zeta_m, ..., zeta_m^(m-1)."""
-    z = number(f"zeta({m})") if m > 2 else number(-1 if m == 2 else 1)
-    out = [number(1)]
-    for _ in range(m - 1):
-        out.append(out[-1] * z)
-    return out
+    return [zeta(m, k) for k in range(m)]
 
 
 def orbits(shape: tuple[int, int], pairs: Sequence[tuple[Monomial, Monomial]]) -> Orbits:
@@ -152,9 +149,9 @@ def _renumbered(labels: Ints) -> tuple[Ints, int]:
 
 def _log(v: Number) -> tuple[int, int] | None:
     """(k, order) with v = zeta_order^k in lowest terms, None if v is no root of unity."""
-    # The roots of unity of Q(zeta_n) have orders that divide 2n.
+    # The roots of unity of Q(zeta_n) have orders that divide 2n. The angle guesses which one, equality decides.
     bound = 2 * v.conductor
-    for k, root in enumerate(roots_of_unity(bound)):
-        if root == v:
-            return k // gcd(k, bound), bound // gcd(k, bound)
-    return None
+    k = round(phase(complex(v)) * bound / tau) % bound
+    if v != zeta(bound, k):
+        return None
+    return k // gcd(k, bound), bound // gcd(k, bound)
