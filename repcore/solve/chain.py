@@ -9,7 +9,9 @@ integrate   a Lie generator A with A^3 = -A and exp(pi/2 A)       SO(3), V^4 -> 
 orbits      a generator monomial on both sides, weights roots of  S_20, V^2 -> V^2 (160,000): 0.1 s
             unity
 presolve    whatever constraints remain                           Lorentz, V^3 -> V^3 (4,096): 0.1 s
-nullspace   unknowns that presolve leaves                         274 unknowns 0.05 s, 2,500 about 3 s
+nullspace   unknowns that presolve leaves                         274 unknowns 0.03 s, 2,461 unknowns 4 s
+spin        where it is predicted to be cheaper than nullspace:   S_5 standard V^3 -> V^4 (16,384): 0.8 s
+            many unknowns, V and W of moderate dimension
 ==========  ====================================================  ==============================================
 
 All of it but ``orbits`` works modulo a prime; ``lift`` returns to exact numbers and ``check`` proves them.
@@ -17,8 +19,8 @@ All of it but ``orbits`` works modulo a prime; ``lift`` returns to exact numbers
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from math import lcm
 
@@ -35,9 +37,11 @@ from repcore.solve.certificate import Step
 from repcore.solve.check import orbits_are_invariant, solves_exactly
 from repcore.solve.integrate import conjugacy_representatives, is_functorial, quarter_turn
 from repcore.solve.lift import lift
+from repcore.solve.modular import Floats, prime_bound
 from repcore.solve.nullspace import Kernel, kernel
 from repcore.solve.orbits import Monomial, Orbits, monomial_action, orbits, roots_of_unity
 from repcore.solve.presolve import Presolved, System, presolve
+from repcore.solve.spin import SPUN_UNKNOWNS, spin_kernel
 
 __all__ = ["Reduced", "Solution", "reduce_block", "solve_block"]
 
@@ -45,6 +49,18 @@ Ints = npt.NDArray[np.int64]
 
 # One 30-bit prime has sufficed in every case seen; this many do for entries of some 500 digits.
 _PRIMES = 120
+
+# Seconds predicted for the two ways to finish, fitted to the cases in tests/benchmarks; only their ratio matters. Spinning
+# holds matrices of the size of V and W, so it is taken up to this dimension.
+_SPUN = 1000
+
+
+def _dense_cost(left: int) -> float:
+    return 3e-10 * left**3
+
+
+def _spin_cost(shape: tuple[int, int]) -> float:
+    return 1e-4 * shape[0] * shape[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,16 +164,43 @@ def presolve_block(reduced: Reduced, p: int, root: int) -> Presolved:
 
 
 def _eliminate(reduced: Reduced, rest: tuple[int, ...]) -> Solution | None:
+    """Presolve, and then either the nullspace of what is left or, if that is much, spinning the whole block."""
+    field = reduced.field
+    p = next(_usable(field, reduced, 2**31))
+    pre = presolve(_constraints(reduced, rest, p, field.roots(p)[0]))
+    left = len(np.unique(pre.system.cols))
+    steps = (*reduced.steps, Step("presolve", reduced.orbits.count, left, f"modulo {p}, {field.degree} embeddings"))
+    if max(reduced.shape) <= _SPUN and _spin_cost(reduced.shape) < _dense_cost(left):
+
+        def spun(p: int, root: int) -> Kernel | None:
+            on_w, on_v = ([_dense(pair[i].over(field), p, root) for pair in reduced.images] for i in (0, 1))
+            return spin_kernel(on_v, on_w, p)
+
+        below = prime_bound(max(*reduced.shape, SPUN_UNKNOWNS))
+        whole = replace(reduced, orbits=orbits(reduced.shape, ()))
+        solution = _lifted(whole, spun, below, "spin", (*reduced.steps, Step("presolve", reduced.orbits.count, left)))
+        if solution is not None:
+            return solution
+
+    def eliminated(p: int, root: int) -> Kernel | None:
+        return kernel(presolve(_constraints(reduced, rest, p, root)))
+
+    return _lifted(reduced, eliminated, 2**31, "nullspace", steps)
+
+
+def _lifted(
+    reduced: Reduced, kernel_at: Callable[[int, int], Kernel | None], below: int, name: str, steps: tuple[Step, ...]
+) -> Solution | None:
+    """Kernels modulo as many primes as it takes until the lifted basis passes the exact check."""
     field = reduced.field
     kernels: list[list[Kernel]] = []
-    step: Step | None = None
-    for p in islice(_usable(field, reduced), _PRIMES):
+    for p in islice(_usable(field, reduced, below), _PRIMES):
         found: list[Kernel] = []
         for root in field.roots(p):
-            pre = presolve(_constraints(reduced, rest, p, root))
-            left = len(np.unique(pre.system.cols))
-            step = step or Step("presolve", reduced.orbits.count, left, f"modulo {p}, {field.degree} embeddings")
-            found.append(kernel(pre))
+            one = kernel_at(p, root)
+            if one is None:
+                return None
+            found.append(one)
         dims = {k.dim for k in found}
         # A prime with a larger nullity than another is a bad one: drop whichever is worse.
         if len(dims) > 1 or (kernels and found[0].dim > kernels[0][0].dim):
@@ -170,18 +213,22 @@ def _eliminate(reduced: Reduced, rest: tuple[int, ...]) -> Solution | None:
             continue
         basis = _spread(reduced, candidate)
         if solves_exactly(basis, reduced.images, field):
-            steps = [*reduced.steps]
-            if step is not None:
-                steps += [step, Step("nullspace", step.after, candidate.shape[0], f"largest block {found[0].largest}")]
-            return Solution(basis, "nullity", tuple(k[0].p for k in kernels), tuple(steps))
+            last = Step(name, steps[-1].after, candidate.shape[0], f"largest block {found[0].largest}")
+            return Solution(basis, "nullity", tuple(k[0].p for k in kernels), (*steps, last))
         if len(kernels) >= 3:
             return None
     return None
 
 
-def _usable(field: Field, reduced: Reduced) -> Iterator[int]:
+def _usable(field: Field, reduced: Reduced, below: int) -> Iterator[int]:
     dens = {m.den for pair in reduced.images for m in pair}
-    return (p for p in field.primes() if all(d % p for d in dens))
+    return (p for p in field.primes(below=below) if all(d % p for d in dens))
+
+
+def _dense(a: Matrix, p: int, root: int) -> Floats:
+    out = np.zeros(a.shape)
+    out[a.rows, a.cols] = a.residues(p, root)
+    return out
 
 
 def _constraints(reduced: Reduced, rest: Sequence[int], p: int, root: int) -> System:

@@ -9,6 +9,7 @@ of its minimal polynomial, hence a defect that vanishes under all embeddings mod
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import isqrt
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from repcore.exact.coefficients import largest
 from repcore.exact.field import Field
 from repcore.exact.matrix import Matrix
+from repcore.solve.modular import prime_bound, times_mod
 from repcore.solve.orbits import Monomial, Orbits
 
 __all__ = ["orbits_are_invariant", "solves_exactly"]
@@ -59,14 +61,31 @@ def _commutes(basis: Matrix, on_w: Matrix, on_v: Matrix, field: Field) -> bool:
     )
     # Residues are below the prime, and int64 must hold the sum of `terms` products.
     below = min(2**31, isqrt(2**62 // terms))
+    defect = _defect_mod
+    if basis.nnz > basis.shape[0] * basis.shape[1] // 50 and max(m, n) <= 2000:
+        below, defect = prime_bound(max(m, n)), _dense_defect_mod
     product = 1
     for p in field.primes(below=below):
         if any(a.den % p == 0 for a in (basis, on_w, on_v)):
             continue
-        if any(_defect_mod(basis, on_w, on_v, m, n, p, r) for r in field.roots(p)):
+        if any(defect(basis, on_w, on_v, m, n, p, r) for r in field.roots(p)):
             return False
         product *= p
         if product > 4 * size:
+            return True
+    return False
+
+
+def _dense_defect_mod(basis: Matrix, on_w: Matrix, on_v: Matrix, m: int, n: int, p: int, root: int) -> bool:
+    """The same for a basis with many non-zero entries, in BLAS; p is below ``prime_bound(max(m, n))``."""
+    w, v = (_csr(a, p, root).toarray().astype(float) for a in (on_w, on_v))
+    value = basis.residues(p, root)
+    starts = np.searchsorted(basis.rows, np.arange(basis.shape[0] + 1))
+    for a, b in pairwise(starts.tolist()):
+        element = np.zeros(m * n)
+        element[basis.cols[a:b]] = value[a:b]
+        element = element.reshape(m, n)
+        if not np.array_equal(times_mod(w, element, p), times_mod(element, v, p)):
             return True
     return False
 

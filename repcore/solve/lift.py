@@ -32,12 +32,12 @@ def lift(field: Field, kernels: Sequence[Sequence[Kernel]]) -> Matrix | None:
         return None
     width = kernels[0][0].width
     keys = [k.rows * width + k.cols for at_prime in kernels for k in at_prime]
-    places = np.unique(np.concatenate(keys))
+    same = all(np.array_equal(k, keys[0]) for k in keys[1:]) and bool(np.all(keys[0][1:] > keys[0][:-1]))
+    places = keys[0] if same else np.unique(np.concatenate(keys))
     residues = [_coordinates(field, at_prime, places) for at_prime in kernels]
     primes = [at_prime[0].p for at_prime in kernels]
     # Few distinct values occur among many entries: reconstruct each once.
-    stacked = np.stack([r.ravel() for r in residues], axis=1)
-    distinct, which = np.unique(stacked, axis=0, return_inverse=True)
+    distinct, which = _distinct([r.ravel() for r in residues])
     modulus = 1
     for p in primes:
         modulus *= p
@@ -49,8 +49,31 @@ def lift(field: Field, kernels: Sequence[Sequence[Kernel]]) -> Matrix | None:
     nums = np.array([n * (den // d) for n, d in pairs], object)
     if all(abs(x) < 2**62 for x in nums):
         nums = nums.astype(np.int64)
-    entries = nums[which.ravel()].reshape(len(places), field.degree)
+    entries = nums[which].reshape(len(places), field.degree)
     return from_coo((len(pivots), width), field, places // width, places % width, entries, den)
+
+
+def _distinct(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
+    """The distinct rows of a table given by columns of small non-negative integers, and which row each one is."""
+    which = np.zeros(len(columns[0]), np.int64)
+    first = np.zeros(1, np.int64)
+    for column in columns:
+        values, index = _ranked(column)
+        _, which = _ranked(which * len(values) + index)
+        first = np.zeros(int(which.max(initial=-1)) + 1, np.int64)
+        first[which] = np.arange(len(which))
+    return np.stack([c[first] for c in columns], axis=1), which
+
+
+def _ranked(values: Ints) -> tuple[Ints, Ints]:
+    """Distinct values in order and the rank of each entry; by a table where the range is small, else by sorting."""
+    top = int(values.max(initial=0)) + 1
+    if top > max(2**22, 4 * len(values)):
+        distinct, rank = np.unique(values, return_inverse=True)
+        return distinct, rank
+    present = np.zeros(top, np.int64)
+    present[values] = 1
+    return np.flatnonzero(present), (np.cumsum(present) - 1)[values]
 
 
 def _coordinates(field: Field, kernels: Sequence[Kernel], places: Ints) -> Ints:

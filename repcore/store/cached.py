@@ -1,9 +1,224 @@
-"""TEMPORARY placeholder so that the package imports; the worker of repcore/store overwrites this file."""
+"""`solve`, `plan`, `invariants`: answers that are looked up before they are computed."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import replace
+from enum import Enum
+from typing import Final
+
 from repcore.basis import EquivariantBasis, compute
-from repcore.plan import Plan, make_plan
-from repcore.reps.tree import trivial
-def solve(space, *, store=None): return compute(space)
-def invariants(rep, *, store=None): return compute(trivial(rep.group) >> rep)
-def explain(space): return ""
-def plan(x):
-    return x if isinstance(x, Plan) else make_plan(x if isinstance(x, EquivariantBasis) else compute(x))
+from repcore.errors import IncompatibleError, RepcoreWarning, StoreError
+from repcore.plan import Factor, Plan, make_plan
+from repcore.reps.hom import Hom
+from repcore.reps.tree import Rep, trivial
+from repcore.store.canonical import canonical
+from repcore.store.disk import Store
+from repcore.store.explain import Explanation, explain_space
+from repcore.store.files import read_summary
+from repcore.store.memo import Memo
+
+__all__ = ["DEFAULT", "StoreLike", "explain", "find", "invariants", "plan", "solve"]
+
+
+class _Default(Enum):
+    DEFAULT = "DEFAULT"
+
+    def __repr__(self) -> str:
+        return self.value
+
+
+DEFAULT: Final = _Default.DEFAULT
+"""``store=DEFAULT``: the store that the environment names, see :class:`Store`."""
+
+StoreLike = Store | str | os.PathLike[str] | _Default | None
+
+# Bytes of exact bases, and of plans, that this process keeps at hand.
+_BASES: Memo[EquivariantBasis] = Memo(256 * 2**20)
+_PLANS: Memo[Plan] = Memo(256 * 2**20)
+
+
+def solve(space: Hom, *, store: StoreLike = DEFAULT) -> EquivariantBasis:
+    """The canonical exact basis of a space of equivariant maps, with its certificate.
+
+    Looked up in this process, in the store and in its shared layer, in this order, by the digest of the space; solved
+    and stored if it is nowhere. What comes back does not depend on where it was found, except that ``basis.steps`` is
+    empty for what was read from a file. A cache that is damaged, full or read-only costs a :class:`RepcoreWarning`, never
+    the answer.
+
+    Args:
+        space: ``X >> Y``.
+        store: a :class:`Store`, or the path of its directory; None solves from scratch and stores nothing.
+
+    Raises:
+        IncompatibleError: ``space`` is no space.
+        SolveError: a block could not be certified.
+
+    >>> import repcore as rc
+    >>> V = rc.SO(3).rep
+    >>> rc.solve(V * V >> V).dim                   # the cross product
+    1
+    """
+    space = _checked(space)
+    found = find(space, store=store)
+    if found is not None:
+        return found
+    try:
+        declared = canonical(space)
+    except StoreError:
+        # A node of somebody else's: it can be solved, not stored.
+        declared = space
+    # The canonical form, so that nothing, not even the certificate, depends on the order in which generators were written.
+    basis = _as_basis_of(space, compute(declared))
+    resolved = _resolved(store)
+    if resolved is not None:
+        try:
+            resolved.put(basis)
+        except StoreError as error:
+            warnings.warn(f"cache: {error}; the answer is not kept", RepcoreWarning, stacklevel=2)
+        _BASES.put((resolved, space.digest), basis, _basis_bytes(basis))
+    return basis
+
+
+def find(space: Hom, *, store: StoreLike = DEFAULT) -> EquivariantBasis | None:
+    """The basis of a space if it is known already, in this process or in the store; None otherwise."""
+    space = _checked(space)
+    resolved = _resolved(store)
+    if resolved is None:
+        return None
+    known = _BASES.get((resolved, space.digest))
+    if known is not None:
+        return _as_basis_of(space, known)
+    stored = resolved.get(space)
+    if stored is not None:
+        _BASES.put((resolved, space.digest), stored, _basis_bytes(stored))
+    return stored
+
+
+def invariants(rep: Rep, *, store: StoreLike = DEFAULT) -> EquivariantBasis:
+    """The basis of the invariant vectors of a representation, Hom(1, Y), as maps of shape (dim Y, 1).
+
+    Raises:
+        IncompatibleError: ``rep`` is no representation.
+
+    >>> import repcore as rc
+    >>> V = rc.symmetric(4).rep
+    >>> rc.invariants(V ** 3).dim                  # set partitions of 3 points: the Bell number B(3)
+    5
+    """
+    if not isinstance(rep, Rep):
+        raise IncompatibleError(f"rep: expected a representation, got {_kind(rep)}; write invariants(Y), or solve(X >> Y)")
+    return solve(trivial(rep.group) >> rep, store=store)
+
+
+def plan(x: Hom | EquivariantBasis | Plan) -> Plan:
+    """The plan of a space: frozen arrays that project, expand and apply, in NumPy or in any backend.
+
+    Args:
+        x: a space, which is solved or looked up; a basis; or a plan, which is returned as it is.
+
+    Raises:
+        IncompatibleError: ``x`` is none of these.
+
+    >>> import repcore as rc
+    >>> V = rc.dihedral(4).rep
+    >>> rc.plan(V >> V).project([[1.0, 2.0], [3.0, 5.0]]).tolist()
+    [[3.0, 0.0], [0.0, 3.0]]
+    """
+    if isinstance(x, Plan):
+        return x
+    if not isinstance(x, Hom | EquivariantBasis):
+        raise IncompatibleError(f"x: expected a space X >> Y, a basis or a plan, got {_kind(x)}")
+    basis = x if isinstance(x, EquivariantBasis) else solve(x)
+    known = _PLANS.get(basis.digest)
+    if known is None:
+        known = make_plan(basis)
+        _PLANS.put(basis.digest, known, _plan_bytes(known))
+    return known
+
+
+def explain(space: Hom, *, store: StoreLike = DEFAULT) -> Explanation:
+    """How a space will be solved: the summands, the reductions with the unknowns they leave, the route and why.
+
+    Print it. Nothing is solved: the reductions that need no elimination are carried out, the rest is announced.
+
+    Raises:
+        IncompatibleError: ``space`` is no space.
+
+    >>> import repcore as rc
+    >>> V = rc.dihedral(4).rep
+    >>> print(rc.explain(V * V >> V + V, store=None))
+    V**2 >> 2*V over D4: maps of shape 4 x 4, 16 unknowns
+    split: 1 pair of distinct summands, 8 unknowns
+    <BLANKLINE>
+    pair       copies  step    unknowns  remark
+    V**2 >> V  1 x 2   orbits  8 -> 0    2 monomial generators, weights of order 2
+    <BLANKLINE>
+    V**2 >> V: solved by orbits: no orbit carries a map, the dimension is 0
+    """
+    space = _checked(space)
+    resolved = _resolved(store)
+    place = None if resolved is None else resolved.find(space)
+    if place is None:
+        return explain_space(space)
+    try:
+        return explain_space(space, os.fspath(place), read_summary(place).dim)
+    except StoreError:
+        # Damaged: solve will say so, and solve again.
+        return explain_space(space)
+
+
+def _checked(space: object) -> Hom:
+    if isinstance(space, Hom):
+        return space
+    repair = "write X >> Y for two representations X and Y"
+    if isinstance(space, Rep):
+        repair = "for one representation V write V >> V, or invariants(V)"
+    if isinstance(space, EquivariantBasis):
+        repair = "this one is solved already, its space is basis.space"
+    raise IncompatibleError(f"space: expected a space of equivariant maps, got {_kind(space)}; {repair}")
+
+
+def _kind(value: object) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'AEIOaeio' else 'a'} {name}"
+
+
+def _resolved(store: StoreLike) -> Store | None:
+    if store is None or isinstance(store, Store):
+        return store
+    if isinstance(store, _Default):
+        try:
+            return Store()
+        except StoreError as error:
+            warnings.warn(f"cache: {error}", RepcoreWarning, stacklevel=3)
+            return None
+    if not isinstance(store, str | os.PathLike):
+        raise IncompatibleError(f"store: expected a Store, a path or None, got {_kind(store)}; write rc.Store(path)")
+    return Store(store)
+
+
+def _as_basis_of(space: Hom, basis: EquivariantBasis) -> EquivariantBasis:
+    """The same basis, with the very object that was asked for as its space."""
+    if basis.space is space:
+        return basis
+    out = replace(basis, space=space)
+    # Known already, and it costs a pass over all entries to compute again.
+    object.__setattr__(out, "digest", basis.digest)
+    return out
+
+
+def _basis_bytes(basis: EquivariantBasis) -> int:
+    return sum(
+        array.nbytes for b in basis.blocks for array in (b.rows, b.cols, b.order, b.basis.rows, b.basis.cols, b.basis.nums)
+    )
+
+
+def _plan_bytes(made: Plan) -> int:
+    total = 0
+    for b in made.blocks:
+        arrays = [b.rows, b.cols, b.order]
+        arrays += [b.structure.q] if isinstance(b.structure, Factor) else [b.structure.ids, b.structure.values]
+        total += sum(a.nbytes for a in arrays)
+    return total

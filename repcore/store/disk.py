@@ -1,1 +1,253 @@
-class Store: "TEMPORARY placeholder"
+"""`Store`: a directory of solved bases, found by the digest of their space."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import warnings
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+from repcore.basis import EquivariantBasis
+from repcore.errors import RepcoreWarning, StoreError
+from repcore.reps.hom import FORMAT, Hom
+from repcore.store.atomic import TEMPORARY, reason, write_atomically
+from repcore.store.files import basis_to_bytes, read_basis
+
+__all__ = ["Entry", "Store"]
+
+_VERSION = FORMAT.rpartition("-")[2]
+_SUFFIX = ".safetensors"
+_LOCK = ".lock"
+_PATIENCE = 10.0  # seconds that a writer waits for a collection to end; removing 100,000 files takes less
+_ABANDONED = 3600.0  # seconds after which an unfinished file is taken for that of a killed process, where nothing can be locked
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of a store.
+
+    Attributes:
+        digest: of the space.
+        path: of the file.
+        size: in bytes.
+        used: when it was written or last read, in seconds since 1970.
+    """
+
+    digest: str
+    path: Path
+    size: int
+    used: float
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Store:
+    """A directory of basis files, one a space, at ``ab/cd/abcd....1.safetensors``: digest of the space, format version.
+
+    Any number of processes may use it at once. A file appears whole or not at all and never changes, since equal spaces have
+    equal files: readers and writers need no lock. Only removing does (:meth:`gc`, :meth:`clear`): it deletes unfinished files of
+    killed processes and empty directories, which it could not tell from those that a writer is about to use.
+
+    Args:
+        path: the directory; made when first written to. By default ``$REPCORE_CACHE``, or else the user's cache directory.
+        shared: a second directory, of the same layout, which is only read. By default ``$REPCORE_SHARED_CACHE``, or else none.
+            Name only directories whose writers you trust; ``rc.verify`` checks a basis from its definition.
+
+    >>> import tempfile
+    >>> import repcore as rc
+    >>> V = rc.dihedral(4).rep
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     store = Store(directory)
+    ...     store.get(V >> V), rc.solve(V >> V, store=store).dim, store.get(V >> V).dim, len(store.entries())
+    (None, 1, 1, 1)
+    """
+
+    path: Path
+    shared: Path | None
+
+    def __init__(self, path: str | os.PathLike[str] | None = None, *, shared: str | os.PathLike[str] | None = None) -> None:
+        shared = shared or os.environ.get("REPCORE_SHARED_CACHE") or None
+        object.__setattr__(self, "path", _directory(path, "path") if path is not None else _default())
+        object.__setattr__(self, "shared", None if shared is None else _directory(shared, "shared"))
+
+    def __repr__(self) -> str:
+        shared = f", shared={os.fspath(self.shared)!r}" if self.shared is not None else ""
+        return f"Store({os.fspath(self.path)!r}{shared})"
+
+    def file_of(self, space: Hom) -> Path:
+        """Where the basis of a space is, or would be."""
+        return _place(self.path, space.digest)
+
+    def find(self, space: Hom) -> Path | None:
+        """The file of a space, in the own or else in the shared directory; None if there is none."""
+        places = [_place(root, space.digest) for root in self._layers]
+        return next((p for p in places if p.is_file()), None)
+
+    def get(self, space: Hom) -> EquivariantBasis | None:
+        """The stored basis of a space, with that very object as its ``space``; None if there is none.
+
+        A file that is damaged is dropped with a :class:`RepcoreWarning`, and so is one that cannot be read passed over; those
+        of the shared directory are left as they are.
+        """
+        for root in self._layers:
+            path = _place(root, space.digest)
+            if not _exists(path):
+                continue
+            try:
+                basis = read_basis(path, space=space)
+            except StoreError as error:
+                self._drop(path, error)
+                continue
+            with contextlib.suppress(OSError):
+                os.utime(path)  # for gc, which removes what has not been used for longest
+            return basis
+        return None
+
+    def put(self, basis: EquivariantBasis) -> Path:
+        """Write the basis of a space, and return the file.
+
+        Raises:
+            StoreError: the directory cannot be written to, or the disk is full. ``rc.solve`` turns it into a warning.
+        """
+        data = basis_to_bytes(basis)
+        path = self.file_of(basis.space)
+        with self._locked():
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(f"{os.fspath(path.parent)!r}: cannot be made: {reason(error)}") from error
+            write_atomically(path, data)
+        return path
+
+    def entries(self) -> tuple[Entry, ...]:
+        """The files of the own directory, of every format version, the one that was not used for longest first."""
+        found: list[Entry] = []
+        for path in self.path.glob(f"[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*{_SUFFIX}"):
+            # Another process may remove it in this moment.
+            with contextlib.suppress(OSError):
+                status = path.stat()
+                found.append(Entry(path.name.partition(".")[0], path, status.st_size, status.st_mtime))
+        return tuple(sorted(found, key=lambda e: (e.used, e.digest, e.path)))
+
+    def gc(self, *, max_bytes: int | None = None, older_than: float | None = None) -> tuple[Entry, ...]:
+        """Remove what was not used for ``older_than`` seconds, then the longest unused until ``max_bytes`` suffice.
+
+        Returns:
+            The entries that were removed.
+
+        Raises:
+            StoreError: an entry cannot be removed.
+        """
+        with self._locked() as alone:
+            entries = self.entries()
+            left = sum(e.size for e in entries)
+            now = time.time()
+            removed: list[Entry] = []
+            for e in entries:
+                old = older_than is not None and now - e.used > older_than
+                if not old and (max_bytes is None or left <= max_bytes):
+                    continue
+                _unlink(e.path)
+                left -= e.size
+                removed.append(e)
+            self._sweep(alone)
+        return tuple(removed)
+
+    def clear(self) -> tuple[Entry, ...]:
+        """Remove everything that a store has written; other files in the directory are left.
+
+        Returns:
+            The entries that were removed.
+
+        Raises:
+            StoreError: an entry cannot be removed.
+        """
+        return self.gc(max_bytes=-1)
+
+    @property
+    def _layers(self) -> tuple[Path, ...]:
+        return (self.path,) if self.shared is None else (self.path, self.shared)
+
+    def _drop(self, path: Path, error: StoreError) -> None:
+        if self.shared is not None and path.is_relative_to(self.shared):
+            warnings.warn(f"shared cache: {error}; it is passed over", RepcoreWarning, stacklevel=4)
+            return
+        with contextlib.suppress(OSError):
+            path.unlink()
+        warnings.warn(f"cache: {error}; it is dropped, and the space solved again", RepcoreWarning, stacklevel=4)
+
+    def _sweep(self, alone: bool) -> None:
+        """Unfinished files and empty directories: nobody is writing while we hold the lock."""
+        now = time.time()
+        for path in self.path.glob(f"[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/{TEMPORARY}*"):
+            with contextlib.suppress(OSError):
+                if alone or now - path.stat().st_mtime > _ABANDONED:
+                    path.unlink()
+        if alone:
+            for pattern in ("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]", "[0-9a-f][0-9a-f]"):
+                for directory in self.path.glob(pattern):
+                    with contextlib.suppress(OSError):  # not empty
+                        directory.rmdir()
+
+    @contextlib.contextmanager
+    def _locked(self) -> Generator[bool]:
+        """Hold the lock that keeps writers and collections apart, where the file system has locks; yields whether we do.
+
+        The kernel frees it when its holder dies. A writer that does not get it goes on: at worst its file is swept away.
+        """
+        # Imported here: it takes longer to import than a cached basis takes to load.
+        from filelock import FileLock, Timeout
+
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path / _LOCK, timeout=_PATIENCE)
+            lock.acquire()
+        except (Timeout, NotImplementedError):
+            yield False
+            return
+        except OSError as error:
+            raise StoreError(f"{os.fspath(self.path)!r}: cannot be written to: {reason(error)}") from error
+        try:
+            yield True
+        finally:
+            lock.release()
+
+
+def _default() -> Path:
+    given = os.environ.get("REPCORE_CACHE")
+    if given:
+        return _directory(given, "$REPCORE_CACHE")
+    from platformdirs import user_cache_path
+
+    path = user_cache_path("repcore", appauthor=False)
+    if not path.is_absolute():
+        raise StoreError("the user's cache directory is unknown (no home directory); set REPCORE_CACHE, or give store=path")
+    return path
+
+
+def _directory(value: str | os.PathLike[str], name: str) -> Path:
+    path = Path(value).expanduser()
+    if "\0" in str(path) or not str(value):
+        raise StoreError(f"{name}: {os.fspath(value)!r} is no path of a directory")
+    # Absolute, so that it stays the same place when the working directory changes.
+    return path.absolute()
+
+
+def _place(root: Path, digest: str) -> Path:
+    return root / digest[:2] / digest[2:4] / f"{digest}.{_VERSION}{_SUFFIX}"
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"{os.fspath(path)!r}: cannot be removed: {reason(error)}") from error

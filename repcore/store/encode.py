@@ -6,6 +6,7 @@ a function in each half of this file, and one in ``canonical.py``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from functools import singledispatch
@@ -45,6 +46,8 @@ __all__ = ["decode_group", "decode_matrix", "decode_rep", "decode_space", "encod
 _DEPTH = 100  # of nested nodes: bounds the recursion of everything that walks a tree
 _POWER = 1000  # of a symmetric or exterior power: their dimensions are binomials
 _SIZE = 10_000_000  # rows or columns of a matrix
+_FACTORS = 1000  # of one tensor product
+_FRACTION = re.compile("-?[0-9]{1,4000}(/[0-9]{1,4000})?", re.ASCII)
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
@@ -236,8 +239,11 @@ def _decode_number(data: object, where: str) -> Number:
             return number(data, where)
         conductor, coords = take_list(data, where, 2)
         texts = [take_text(c, where) for c in take_list(coords, where)]
+        if not all(map(_FRACTION.fullmatch, texts)):
+            # Fraction would also take "1e999999999", and hang.
+            raise StoreError(f"{where}: expected coordinates such as '-3/4'")
         return Number(take_int(conductor, where, 1), [Fraction(c) for c in texts])
-    except (NumberError, ValueError, ZeroDivisionError) as error:
+    except (NumberError, ZeroDivisionError) as error:
         raise StoreError(f"{where}: {error}") from None
 
 
@@ -298,7 +304,10 @@ def _decode_sum(node: _Node) -> Rep:
 
 
 def _decode_product(node: _Node) -> Rep:
-    factors = [node.child(v, f"{node.at('factors')}[{i}]") for i, v in enumerate(node.list("factors"))]
+    given = node.list("factors")
+    if len(given) > _FACTORS:
+        raise StoreError(f"{node.where}: a product of more than {_FACTORS} factors")
+    factors = [node.child(v, f"{node.at('factors')}[{i}]") for i, v in enumerate(given)]
     return Product(node.group, tuple(factors))
 
 

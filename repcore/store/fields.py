@@ -28,10 +28,11 @@ def take_text(value: object, where: str) -> str:
 
 def take_list(value: object, where: str, length: int | None = None) -> list[Any]:
     """``value`` as a list, of the given length if there is one; StoreError if it is none."""
-    if not isinstance(value, list) or (length is not None and len(cast(list[Any], value)) != length):
+    items = cast(list[Any], value) if isinstance(value, list) else None
+    if items is None or (length is not None and len(items) != length):
         size = "" if length is None else f" of {length} items"
-        raise StoreError(f"{where}: expected a list{size}, found {_shown(value)}; {_REPAIR}")
-    return cast(list[Any], value)
+        raise StoreError(f"{where}: expected a list{size}, found {_shown(cast(object, value))}; {_REPAIR}")
+    return items
 
 
 def take_dict(value: object, where: str, *keys: str) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""What the conformance laws run over: the cases, the backends, the dtypes, and the bound that rounding allows."""
+"""What the conformance laws run over: the cases, the backends, and the bound that rounding allows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ class Case:
 
     plan: rc.Plan
     basis: np.ndarray
+    dtype: Any = np.float64  # of the arguments: complex where the plan is
 
 
 def solved(space: rc.Hom) -> Case:
@@ -32,7 +33,7 @@ def assembled(digest: str, shape: tuple[int, int], parts: list[tuple[Any, Any, A
     """A plan of (rows, cols, structure) with a scrambled order of theta, and its basis written down entry by entry."""
     rng = np.random.default_rng(len(digest))
     sizes = [len(rows) * len(cols) * structure.dim for rows, cols, structure in parts]
-    orders = np.split(rng.permutation(sum(sizes)), np.cumsum(sizes)[:-1])
+    orders = np.split(rng.permutation(sum(sizes)), np.cumsum(sizes)[:-1]) if sizes else []
     blocks = []
     basis = np.zeros((sum(sizes), *shape), complex if is_complex else float)
     for (rows, cols, structure), flat in zip(parts, orders, strict=True):
@@ -107,9 +108,22 @@ CASES: dict[str, Callable[[], Case]] = {
 }
 
 
-@pytest.fixture(params=CASES)
+# Every case in double precision; in single precision one for each structure and kind of layout.
+INSTANCES = [
+    *((name, "float64") for name in CASES),
+    ("several blocks, scattered", "float32"),
+    ("several blocks, complex", "float32"),
+    ("D4, copies", "float32"),
+    ("SO(3), tensors", "float32"),
+    ("S4, regular", "float32"),
+]
+
+
+@pytest.fixture(params=INSTANCES, ids=lambda instance: ", ".join(instance))
 def case(request: pytest.FixtureRequest) -> Case:
-    return build(request.param)
+    name, precision = request.param
+    found = build(name)
+    return replace(found, dtype=np.result_type(precision, np.complex64) if found.plan.is_complex else np.dtype(precision))
 
 
 @cache
@@ -174,20 +188,21 @@ class Jax:
         self.rcj = pytest.importorskip("repcore_jax")
 
     def project(self, plan: rc.Plan, W: np.ndarray) -> np.ndarray:
-        with self.jax.enable_x64(True):
-            return np.asarray(self.rcj.projector(plan)(W))
+        return self.run(self.rcj.Projector.__call__, plan, W)
 
     def coefficients(self, plan: rc.Plan, W: np.ndarray) -> np.ndarray:
-        with self.jax.enable_x64(True):
-            return np.asarray(self.rcj.projector(plan).coefficients(W))
+        return self.run(self.rcj.Projector.coefficients, plan, W)
 
     def expand(self, plan: rc.Plan, theta: np.ndarray) -> np.ndarray:
-        with self.jax.enable_x64(True):
-            return np.asarray(self.rcj.projector(plan).expand(theta))
+        return self.run(self.rcj.Projector.expand, plan, theta)
 
     def apply(self, plan: rc.Plan, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return self.run(self.rcj.Projector.matvec, plan, theta, x)
+
+    def run(self, verb: Callable[..., Any], plan: rc.Plan, *arrays: np.ndarray) -> np.ndarray:
         with self.jax.enable_x64(True):
-            return np.asarray(self.rcj.projector(plan).matvec(theta, x))
+            # Compiled as a whole: operation by operation, each new shape is a dozen compilations.
+            return np.asarray(self.jax.jit(verb)(self.rcj.projector(plan), *arrays))
 
     def penalty(self, plan: rc.Plan, W: np.ndarray, norm: str, relative: bool) -> tuple[np.ndarray, np.ndarray]:
         """The values of a stack of matrices, and the gradient of their sum: d f / d Re W + i d f / d Im W."""
@@ -197,7 +212,7 @@ class Jax:
             return values.sum(), values
 
         with self.jax.enable_x64(True):
-            grad, values = self.jax.grad(total, has_aux=True)(self.jax.numpy.asarray(W))
+            grad, values = self.jax.jit(self.jax.grad(total, has_aux=True))(self.jax.numpy.asarray(W))
             return np.asarray(values), np.asarray(grad).conj()
 
 
@@ -214,13 +229,7 @@ def differentiable(request: pytest.FixtureRequest) -> Backend:
     return BACKENDS[request.param]()
 
 
-# -------------------------------------------------------------------------------------- dtypes and the bound
-
-
-@pytest.fixture(params=["float32", "float64"])
-def dtype(request: pytest.FixtureRequest, case: Case) -> np.dtype:
-    """The dtype of the arguments: of the given precision, complex where the plan is."""
-    return np.result_type(request.param, np.complex64) if case.plan.is_complex else np.dtype(request.param)
+# ----------------------------------------------------------------------------------------------- the bound
 
 
 def gamma(n: int, dtype: np.dtype) -> float:
@@ -252,17 +261,17 @@ def rounding(plan: rc.Plan, dtype: np.dtype) -> float:
 
 
 @pytest.fixture
-def b(case: Case, dtype: np.dtype) -> float:
-    return rounding(case.plan, dtype)
+def b(case: Case) -> float:
+    return rounding(case.plan, case.dtype)
 
 
 @pytest.fixture
-def draw(dtype: np.dtype) -> Callable[..., np.ndarray]:
-    """Standard normal arrays of the dtype, the same in each run."""
+def draw(case: Case) -> Callable[..., np.ndarray]:
+    """Standard normal arrays of the case's dtype, the same in each run."""
     rng = np.random.default_rng(0)
 
     def normal(*shape: int) -> np.ndarray:
         real = rng.standard_normal(shape)
-        return (real + 1j * rng.standard_normal(shape) if dtype.kind == "c" else real).astype(dtype)
+        return (real + 1j * rng.standard_normal(shape) if case.dtype.kind == "c" else real).astype(case.dtype)
 
     return normal

@@ -1,0 +1,32 @@
+"""The declarative file: a symmetry, its representations and maps, as TOML or JSON.
+
+A file has three tables::
+
+    [group]                                # exactly one way to say which:
+    builtin = "SO(3)"                      #   a named group: "dihedral(4)", "lorentz(full)", "quaternion()", ...
+    # permutations = ["(0 1 2 3)", [1, 0, 2, 3]]      0-based cycles, or lists of images
+    # discrete = [[[0, -1], [1, 0]], [[1, 0], [0, "-1"]]]   and / or   lie = [...]
+    # product = ["SO(3)", { permutations = ["(0 1)"] }]
+    name = "mine"                          # optional: a label
+    # dim = 4                              # optional: the size of the matrices, or the number of points
+
+    [reps]                                 # in any order; V is the defining representation, 1 the trivial one
+    X = "4*1 + 2*V"                        # + * ** and copies, as in Python
+    Y = "V*V + dual(V) + sym(V, 2) + U"    # dual conj realify sym alt regular permutation grid lift trivial
+    U = { discrete = [[[-1]], [[1]]] }     # images of the generators; or permutations = [...]
+    P = { grid = 8 }                       # the cells of an 8 x 8 image; { quotient = [generators] }: cosets
+    F = { factor = 0, lie = [...] }        # images of the generators of factor 0 of a product; lift(V, 0) is its own V
+    R = { restrict = "V*V", of = { builtin = "SO(3)" } }     # a representation of a larger group, seen by this one
+
+    [maps]
+    layer1 = "X >> Y"
+
+Entries of matrices follow the grammar of exact numbers: ``1``, ``"1/2"``, ``"sqrt(2)/2"``. Names that begin with an underscore can
+be used by others but are no part of ``Spec.reps``. Nothing in a file is ever executed.
+"""
+
+from repcore.spec.files import dump, load
+from repcore.spec.spec import Spec
+from repcore.spec.table import Table
+
+__all__ = ["Spec", "Table", "dump", "load"]

@@ -1,0 +1,77 @@
+"""`Spec`: what a declarative file says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from repcore.errors import IncompatibleError, SpecError
+from repcore.groups.group import Group
+from repcore.reps.hom import Hom
+from repcore.reps.tree import Rep
+from repcore.spec.expression import check_name
+from repcore.spec.table import Table
+
+__all__ = ["Spec", "check_map_name"]
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Spec:
+    """A group, named representations of it, and named spaces of maps between those.
+
+    Args:
+        group: the group.
+        reps: representations by name; names are identifiers.
+        maps: spaces ``X >> Y`` by name; a name is also that of the file which ``repcore solve`` writes.
+
+    Immutable and hashable; ``spec.reps`` and ``spec.maps`` are mappings in the order of the file. :func:`load` reads one,
+    :func:`dump` writes one.
+
+    Raises:
+        SpecError: a name that is not allowed.
+        IncompatibleError: a representation or a space of another group.
+
+    >>> import repcore as rc
+    >>> G = rc.dihedral(4)
+    >>> spec = Spec(G, {"X": 2 * G.rep}, {"layer": G.rep >> 2 * G.rep})
+    >>> spec.reps["X"].dim, list(spec.maps), spec
+    (4, ['layer'], <Spec D4: reps X; maps layer>)
+    """
+
+    group: Group
+    reps: Table[Rep]
+    maps: Table[Hom]
+
+    def __init__(self, group: Group, reps: Mapping[str, Rep] | None = None, maps: Mapping[str, Hom] | None = None) -> None:
+        if not isinstance(group, Group):
+            raise IncompatibleError(f"group: expected a Group, got {type(group).__name__}")
+        for name, rep in (reps or {}).items():
+            check_name(name, f"reps[{name!r}]")
+            if name.startswith("_"):
+                raise SpecError(f"reps[{name!r}]: names that begin with _ are for parts within a file; choose another")
+            if not isinstance(rep, Rep) or rep.group != group:
+                raise IncompatibleError(f"reps[{name!r}]: expected a representation of {group}")
+        for name, space in (maps or {}).items():
+            check_map_name(name, f"maps[{name!r}]")
+            if not isinstance(space, Hom) or space.group != group:
+                raise IncompatibleError(f"maps[{name!r}]: expected a space X >> Y over {group}")
+        object.__setattr__(self, "group", group)
+        object.__setattr__(self, "reps", Table(reps))
+        object.__setattr__(self, "maps", Table(maps))
+
+    def __repr__(self) -> str:
+        parts = [f"{kind} {', '.join(names)}" for kind, names in (("reps", self.reps), ("maps", self.maps)) if names]
+        return f"<Spec {self.group}: {'; '.join(parts) or 'no reps, no maps'}>"
+
+
+_MAP_NAME = re.compile("[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+
+
+def check_map_name(name: object, where: str) -> None:
+    """SpecError unless the name of a map can safely be the name of a file."""
+    if not isinstance(name, str) or not _MAP_NAME.fullmatch(name):
+        raise SpecError(
+            f"{where}: the name of a map becomes the name of a file; use up to 100 letters, digits, '_', '-' and '.', and do not "
+            "begin with '-' or '.'"
+        )
