@@ -21,7 +21,7 @@ help: ## this list
 
 venv: $(CHECK) ## the environment for all targets, in .venv
 
-demo: $(TEST) ## the demonstration of the README
+demo: $(TEST) ## real digits, four networks: a table here, pictures and solved bases in demo/
 	$(BIN)/python examples/digits/demo.py
 
 test: $(TEST) ## the tests and the doctests, without the slow ones

@@ -31,7 +31,7 @@ def penalty(W: Tensor, space: Any, norm: str = "fro", *, relative: bool = False)
 
     Args:
         W: (..., dim Y, dim X), or (dim Y,) where dim X is 1.
-        space: a space, a basis, a plan or a :class:`Projector`.
+        space: a space, a basis, a plan or a :class:`Projector`; under ``fullgraph=True`` a Projector.
         norm: ``"fro"`` or ``"fro2"``.
         relative: divide by the norm of W.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._compile import _disable_dynamo
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
@@ -145,7 +146,7 @@ def project(W: Tensor, space: Any) -> Tensor:
 
     Args:
         W: (..., dim Y, dim X), or (dim Y,) where dim X is 1.
-        space: a space, a basis, a plan or a :class:`Projector`.
+        space: a space, a basis, a plan or a :class:`Projector`; under ``fullgraph=True`` a Projector.
 
     >>> import repcore as rc, torch
     >>> V = rc.dihedral(4).rep
@@ -184,8 +185,15 @@ def projector_of(space: Any) -> Projector:
     return space if isinstance(space, Projector) else _projector(space)
 
 
-@lru_cache(maxsize=64)
+# Solving a space is no tensor operation: torch.compile breaks the graph here, and says so under fullgraph=True.
+# torch.compiler.disable would do, but it imports the compiler (1 s) where this one waits until it is needed.
+@_disable_dynamo
 def _projector(space: Any) -> Projector:
+    return _cached(space)
+
+
+@lru_cache(maxsize=64)
+def _cached(space: Any) -> Projector:
     return Projector(space)
 
 

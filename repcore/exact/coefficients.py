@@ -64,10 +64,16 @@ def products(a: Array, b: Array, field: Field, repeat: int) -> Array:
         a, b = a.astype(object), b.astype(object)
     if d == 1:
         return a * b
-    out = np.zeros(a.shape, a.dtype)
-    for i in range(d):
-        for j in range(d):
-            term = a[:, i] * b[:, j]
-            for k in np.flatnonzero(table[i, j]):
-                out[:, k] += term * (int(table[i, j, k]) if a.dtype == object else table[i, j, k])
+    # A product of polynomials in theta, in the columns that occur, then theta^s = sum_k table[i, s - i, k] theta^k.
+    powers = np.zeros((2 * d - 1, len(a)), a.dtype)
+    right = [(j, b[:, j]) for j in np.flatnonzero(np.any(b != 0, axis=0)).tolist()]
+    for i in np.flatnonzero(np.any(a != 0, axis=0)).tolist():
+        left = a[:, i]
+        for j, column in right:
+            powers[i + j] += left * column
+    out = np.zeros((len(a), d), a.dtype)
+    for s in np.flatnonzero(np.any(powers != 0, axis=1)).tolist():
+        i = min(s, d - 1)
+        for k in np.flatnonzero(table[i, s - i]).tolist():
+            out[:, k] += powers[s] * int(table[i, s - i, k])
     return out

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from math import lcm
+from math import gcd, lcm
 from typing import Any, cast
 
 import flint
@@ -348,7 +348,8 @@ def from_coo(shape: tuple[int, int], field: Field, rows: Any, cols: Any, nums: A
     if not keep.all():
         keys, nums = keys[keep], nums[keep]
     if den != 1 and len(nums):
-        common = int(np.gcd(np.gcd.reduce(np.abs(nums), axis=None), den))
+        of_nums = gcd(*nums.ravel().tolist()) if nums.dtype == object else int(np.gcd.reduce(nums, axis=None))
+        common = gcd(den, of_nums)
         if common > 1:
             nums, den = nums // common, den // common
     if not len(nums):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from repcore.errors import DeclarationError
 from repcore.exact.matrix import Matrix, block_diag, identity, inverse, matrix, permutation_matrix, zeros
-from repcore.groups.permutations import parse_permutations
+from repcore.groups.permutations import parse_permutations, whole
 
 if TYPE_CHECKING:
     # The one arrow that looks upwards, for the type of `Group.rep` alone; see `rep` below.
@@ -68,7 +68,7 @@ class Group:
     ) -> None:
         finite = _matrices(discrete, "discrete", allow_floats)
         algebra = _matrices(lie, "lie", allow_floats)
-        size = _common_size(finite, algebra, dim)
+        size = _common_size(finite, algebra, None if dim is None else whole(dim, "dim: Group"))
         for i, g in enumerate(finite):
             _check_invertible(g, f"discrete[{i}]")
         self._fill(finite, algebra, name, size, (), "")
@@ -244,7 +244,7 @@ def _matrices(given: Sequence[Any], where: str, allow_floats: bool) -> tuple[Mat
 def _depth(g: Any) -> int:
     """1 for a flat list of scalars, which is a likely slip of the pen; 2 otherwise."""
     if isinstance(g, Matrix) or hasattr(g, "shape"):
-        return 2
+        return len(g.shape)
     if not isinstance(g, list | tuple) or not g:
         return 2
     first: Any = cast(Sequence[Any], g)[0]

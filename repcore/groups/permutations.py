@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from repcore.errors import DeclarationError
 
-__all__ = ["cycles", "parse_permutation", "parse_permutations"]
+__all__ = ["cycles", "parse_permutation", "parse_permutations", "whole"]
 
 _MAX_POINT = 10_000_000
 
@@ -21,6 +21,7 @@ def parse_permutations(generators: Sequence[Sequence[int] | str], degree: int | 
     """
     if isinstance(generators, str) or not hasattr(generators, "__len__"):
         raise DeclarationError(f"{where}: expected a list of permutations, got {generators!r}; write [{generators!r}]")
+    degree = None if degree is None else whole(degree, "degree: PermutationGroup")
     parsed = [parse_permutation(g, f"{where}[{i}]") for i, g in enumerate(generators)]
     size = max([degree or 0, *(len(p) for p in parsed)])
     for i, (p, g) in enumerate(zip(parsed, generators, strict=True)):
@@ -91,10 +92,19 @@ def _from_cycles(text: str, where: str) -> tuple[int, ...]:
     return tuple(images)
 
 
-def _point(x: object, where: str) -> int:
+def whole(x: object, what: str) -> int:
+    """An integer argument as an int, NumPy integers too.
+
+    Raises:
+        DeclarationError: anything else, floats and truth values among it.
+    """
     if isinstance(x, bool) or not hasattr(x, "__index__"):
-        raise DeclarationError(f"{where}: {x!r} is not a point; points are the integers 0, 1, 2, ...")
-    value = int(cast(Any, x).__index__())
+        raise DeclarationError(f"{what} takes an integer, got {x!r}")
+    return int(cast(Any, x).__index__())
+
+
+def _point(x: object, where: str) -> int:
+    value = whole(x, f"{where}: points are the integers 0, 1, 2, ...; a point")
     if not 0 <= value < _MAX_POINT:
         raise DeclarationError(f"{where}: point {value} is out of range 0..{_MAX_POINT - 1}")
     return value

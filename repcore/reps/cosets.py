@@ -56,9 +56,14 @@ def cosets(group: Group, subgroup: Group) -> Cosets:
     table = elements(group)
     if any(not a.is_zero for a in subgroup.lie):
         raise RepresentationError(f"subgroup: {subgroup} has Lie generators, so it is no subgroup of the finite group {group}")
+    if subgroup.dim != group.dim:
+        raise RepresentationError(
+            f"subgroup: its matrices have size {subgroup.dim}, those of {group} have size {group.dim}; "
+            "give the subgroup by generators in the defining representation of the group"
+        )
     generators: list[int] = []
     for i, h in enumerate(subgroup.discrete):
-        e = table.find(h) if h.shape == (group.dim, group.dim) else None
+        e = table.find(h)
         if e is None:
             raise RepresentationError(f"subgroup: its generator {i} is not an element of {group}")
         generators.append(e)

@@ -62,7 +62,7 @@ def _commutes(basis: Matrix, on_w: Matrix, on_v: Matrix, field: Field) -> bool:
     # Residues are below the prime, and int64 must hold the sum of `terms` products.
     below = min(2**31, isqrt(2**62 // terms))
     defect = _defect_mod
-    if basis.nnz > basis.shape[0] * basis.shape[1] // 50 and max(m, n) <= 2000:
+    if basis.nnz > max(10**6, basis.shape[0] * basis.shape[1] // 50) and max(m, n) <= 2000:
         below, defect = prime_bound(max(m, n)), _dense_defect_mod
     product = 1
     for p in field.primes(below=below):

@@ -21,8 +21,8 @@ A file has three tables::
     [maps]
     layer1 = "X >> Y"
 
-Entries of matrices follow the grammar of exact numbers: ``1``, ``"1/2"``, ``"sqrt(2)/2"``. Names that begin with an underscore can
-be used by others but are no part of ``Spec.reps``. Nothing in a file is ever executed.
+Entries of matrices follow the grammar of exact numbers: ``1``, ``"1/2"``, ``"sqrt(2)/2"``. Names that begin with an
+underscore can be used by others but are no part of ``Spec.reps``. Nothing in a file is ever executed.
 """
 
 from repcore.spec.files import dump, load

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -43,7 +43,7 @@ class Scope:
 
 
 @contextmanager
-def placed(where: str) -> Iterator[None]:
+def placed(where: str) -> Generator[None]:
     """Errors of the constructors, raised again as SpecError with the place in the file."""
     try:
         yield

@@ -55,7 +55,8 @@ def read_group(data: object, where: str, depth: int = 0) -> Group:
     kind = kinds[0]
     if kind in ("discrete", "lie"):
         with placed(where):
-            return Group(*(read_list(table.get(k, []), f"{where}.{k}") for k in ("discrete", "lie")), name, dim=dim)
+            discrete, lie = (read_list(table.get(k, []), f"{where}.{k}") for k in ("discrete", "lie"))
+            return Group(discrete, lie, name, dim=dim)
     if kind == "permutations":
         generators = read_permutations(table[kind], f"{where}.{kind}")
         with placed(f"{where}.{kind}"):

@@ -66,7 +66,8 @@ def _reps(table: Mapping[str, Any], group: Group, file: str) -> Scope:
     except CycleError as error:
         circle = cast(list[str], error.args[1])
         raise SpecError(
-            f"{file}: reps.{circle[0]}: the definitions go round in a circle, {' <- '.join(circle)}; define one without the others"
+            f"{file}: reps.{circle[0]}: the definitions go round in a circle, {' <- '.join(circle)}; "
+            "define one of them without the others"
         ) from None
     names: dict[str, Value] = {}
     factors: dict[int, dict[str, Value]] = {}

@@ -35,8 +35,10 @@ class Spec:
     >>> import repcore as rc
     >>> G = rc.dihedral(4)
     >>> spec = Spec(G, {"X": 2 * G.rep}, {"layer": G.rep >> 2 * G.rep})
-    >>> spec.reps["X"].dim, list(spec.maps), spec
-    (4, ['layer'], <Spec D4: reps X; maps layer>)
+    >>> spec.reps["X"].dim, list(spec.maps)
+    (4, ['layer'])
+    >>> spec
+    Spec(dihedral(4), reps={'X': 2 * dihedral(4).rep}, maps={'layer': Hom(dihedral(4).rep, 2 * dihedral(4).rep)})
     """
 
     group: Group
@@ -61,8 +63,7 @@ class Spec:
         object.__setattr__(self, "maps", Table(maps))
 
     def __repr__(self) -> str:
-        parts = [f"{kind} {', '.join(names)}" for kind, names in (("reps", self.reps), ("maps", self.maps)) if names]
-        return f"<Spec {self.group}: {'; '.join(parts) or 'no reps, no maps'}>"
+        return f"Spec({self.group!r}, reps={self.reps!r}, maps={self.maps!r})"
 
 
 _MAP_NAME = re.compile("[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")

@@ -64,7 +64,7 @@ class _Writer:
         text, tightness = _write(rep, self)
         return text if tightness >= place else f"({text})"
 
-    def part(self, rep: Rep) -> tuple[str, int]:
+    def part(self, rep: Custom | Quotient | Restriction) -> tuple[str, int]:
         """The name of a part that only a table can say: a new one, which begins with an underscore."""
         name = f"_{len(self.reps)}"
         while name in self.reps:
@@ -150,8 +150,10 @@ def _table(rep: Custom | Quotient | Restriction, name: str) -> dict[str, Any]:
             raise SpecError(f"{name}: a restriction of a representation that is given by images cannot be written to a file")
         return {"restrict": text, "of": write_group(rep.rep.group)}
     if isinstance(rep, Quotient):
-        group = write_group(rep.subgroup)
-        return {"quotient": group.get("permutations", group.get("discrete", []))}
+        generators = rep.subgroup.discrete
+        if rep.group.is_permutation and rep.subgroup.is_permutation:
+            return {"quotient": [g.T.cols.tolist() for g in generators]}
+        return {"quotient": plain_matrices(generators)}
     label = {"name": rep.name} if rep.name != name else {}
     if not rep.lie and rep.discrete and all(m.is_permutation for m in rep.discrete):
         return {"permutations": [m.T.cols.tolist() for m in rep.discrete], **label}
@@ -179,7 +181,7 @@ def _key(key: str) -> str:
 def _value(value: object) -> str:
     if isinstance(value, list) and len(cast(list[object], value)) > 1:
         return "[\n" + "".join(f"    {_inline(x)},\n" for x in cast(list[object], value)) + "]"
-    return _inline(value)
+    return _inline(cast(object, value))
 
 
 def _inline(value: object) -> str:

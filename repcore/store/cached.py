@@ -123,7 +123,7 @@ def plan(x: Hom | EquivariantBasis | Plan) -> Plan:
 
     >>> import repcore as rc
     >>> V = rc.dihedral(4).rep
-    >>> rc.plan(V >> V).project([[1.0, 2.0], [3.0, 5.0]]).tolist()
+    >>> rc.plan(V >> V).project([[1.0, 2.0], [3.0, 5.0]]).round(12).tolist()
     [[3.0, 0.0], [0.0, 3.0]]
     """
     if isinstance(x, Plan):
@@ -153,7 +153,7 @@ def explain(space: Hom, *, store: StoreLike = DEFAULT) -> Explanation:
     split: 1 pair of distinct summands, 8 unknowns
     <BLANKLINE>
     pair       copies  step    unknowns  remark
-    V**2 >> V  1 x 2   orbits  8 -> 0    2 monomial generators, weights of order 2
+    V**2 >> V  2 x 1   orbits  8 -> 0    2 monomial generators, weights of order 2
     <BLANKLINE>
     V**2 >> V: solved by orbits: no orbit carries a map, the dimension is 0
     """

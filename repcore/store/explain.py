@@ -89,14 +89,15 @@ def _route(reduced: Reduced) -> tuple[str, str]:
         return "orbits", "solved by orbits: no orbit carries a map, the dimension is 0"
     if not rest:
         return "orbits", f"solved by orbits: every generator permutes the basis up to phases, the dimension is {count}"
-    made = (
-        f"{len(reduced.pairs)} monomial elements leave {count} unknowns"
+    unknowns = f"{count} unknown{'s' * (count != 1)}"
+    left = (
+        f"{len(reduced.pairs)} monomial element{'s' * (len(reduced.pairs) != 1)} of the group leave {unknowns}"
         if reduced.pairs
-        else f"no generator permutes the basis up to phases, so all {count} unknowns are left"
+        else f"no generator permutes the basis up to phases, which leaves {unknowns}"
     )
-    constraints = f"{rest} generator{'s' * (rest != 1)} more"
     return "elimination", (
-        f"{made}; {constraints} constrain them: presolve, then a nullspace modulo primes, lifted and checked exactly"
+        f"{left} under {rest} more generator{'s' * (rest != 1)}: presolve, then a nullspace modulo primes, lifted and "
+        "checked exactly"
     )
 
 

@@ -22,6 +22,8 @@ D4 = rc.dihedral(4)
 V, one = D4.rep, rc.trivial(D4)
 X, Y = 4 * one + 2 * V, V * V + 3 * one
 EPS = torch.finfo(torch.float32).eps
+# Forward mode and the compiler import parts of torch that use its own deprecated torch.jit.script.
+LOADS_SCRIPTS = pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")
 
 
 @pytest.fixture(autouse=True)
@@ -332,6 +334,7 @@ def test_vmap_is_a_batch(space: rc.Hom) -> None:
     assert torch.equal(grads, W.movedim(1, 0) - rct.project(W.movedim(1, 0), space))
 
 
+@LOADS_SCRIPTS
 def test_forward_mode_through_the_projector(space: rc.Hom) -> None:
     W, dW = torch.randn(2, Y.dim, X.dim)
     _, tangent = torch.func.jvp(rct.Projector(space), (W,), (dW,))
@@ -349,6 +352,7 @@ def test_constants_first_needed_under_torch_func_are_not_kept(space: rc.Hom) -> 
 # ------------------------------------------------------------------------------------ compiler and exporter
 
 
+@LOADS_SCRIPTS
 def test_compile_without_a_graph_break(space: rc.Hom, layer: Any) -> None:
     rct.constrain(layer, "weight", space)
     projector = rct.Projector(space)

@@ -1,0 +1,114 @@
+"""What the program says, and to whom: tables for people, plain text for pipes, JSON for programs, errors in one message."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import warnings
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar
+
+import typer
+
+from repcore.errors import RepcoreError, RepcoreWarning
+
+__all__ = ["FAILED", "progress", "reported", "show_json", "show_table", "show_text", "size_text"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+USER_ERROR = 1
+FAILED = 3
+"""The exit status when a basis did not pass verification; 1 is an error of the user's, 2 a call that is not understood."""
+
+
+def reported(command: Callable[P, R]) -> Callable[P, R]:
+    """The command with errors of repcore as one message on stderr and exit status 1, and its warnings as one line each."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", RepcoreWarning)
+            warnings.showwarning = _show_warning
+            try:
+                return command(*args, **kwargs)
+            except RepcoreError as error:
+                typer.echo(f"error: {error}", err=True)
+            except MemoryError as error:
+                typer.echo(f"error: not enough memory: {error}; declare smaller representations", err=True)
+            raise typer.Exit(USER_ERROR)
+
+    return run
+
+
+def show_json(data: object) -> None:
+    """One JSON document on stdout."""
+    typer.echo(json.dumps(data, indent=2))
+
+
+def show_text(text: str) -> None:
+    """Text on stdout."""
+    typer.echo(text)
+
+
+def show_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table: drawn by rich on a terminal; in a pipe columns of plain text, never cut."""
+    cells = [[str(x) for x in row] for row in rows]
+    if sys.stdout.isatty():
+        from rich import box
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(*headers, box=box.SIMPLE_HEAD)
+        for row in cells:
+            # Text, not str: what stands in brackets is no markup here.
+            table.add_row(*map(Text, row))
+        Console().print(table)
+        return
+    widths = [max(map(len, column)) for column in zip(headers, *cells, strict=True)]
+    for row in (headers, *cells):
+        typer.echo("  ".join(x.ljust(w) for x, w in zip(row, widths, strict=True)).rstrip())
+
+
+@contextmanager
+def progress(items: Iterable[tuple[str, Any]], quiet: bool) -> Generator[Iterable[tuple[str, Any]]]:
+    """The same pairs of name and item, with a bar on stderr that names the one in work, if stderr is a terminal."""
+    listed = list(items)
+    if quiet or not sys.stderr.isatty():
+        yield listed
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=len(listed))
+
+        def walk() -> Generator[tuple[str, Any]]:
+            for name, item in listed:
+                bar.update(task, description=name)
+                yield name, item
+                bar.advance(task)
+
+        yield walk()
+
+
+def size_text(count: int) -> str:
+    """A number of bytes for people.
+
+    >>> size_text(512), size_text(3 * 2**20)
+    ('512 B', '3.0 MiB')
+    """
+    size, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if size < 1024:
+            break
+        size, unit = size / 1024, larger
+    return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
+    name = "warning" if issubclass(category, RepcoreWarning) else category.__name__
+    typer.echo(f"{name}: {message}", err=True)
