@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from repcore.exact.field import QQ, Field, compositum
 from repcore.exact.matrix import Matrix, from_coo
 from repcore.reps.atoms import atoms
 from repcore.reps.hom import FORMAT, Hom
+from repcore.reps.tree import Rep
+from repcore.solve.budget import Budget
 from repcore.solve.certificate import Certificate, Step
 from repcore.solve.chain import Solution, solve_block
 
@@ -166,28 +168,34 @@ class EquivariantBasis:
         return f"<EquivariantBasis {self.space}: dim {self.dim}, shape {self.shape}, over {self.field}, {known}>"
 
 
-def compute(space: Hom) -> EquivariantBasis:
+def compute(space: Hom, budget: Budget | None = None) -> EquivariantBasis:
     """Solve a space from scratch, block by block; each distinct pair of summands once.
 
     Raises:
+        MemoryLimitError: a step would need more memory than the budget allows.
         SolveError: a block could not be certified.
     """
+    budget = budget or Budget()
     rows, cols = atoms(space.codomain), atoms(space.domain)
     steps = [Step("split", space.shape[0] * space.shape[1], sum(w.rep.dim * v.rep.dim for w in rows for v in cols), "")]
-    blocks: list[tuple[Ints, Ints, Matrix]] = []
-    solutions: list[Solution] = []
-    for w in rows:
-        for v in cols:
-            solution = solve_block(v.rep, w.rep)
-            solutions.append(solution)
-            steps += solution.steps
-            if solution.basis.shape[0]:
-                blocks.append((w.positions, v.positions, solution.basis))
+    pairs = [(w, v) for w in rows for v in cols]
+    if len(pairs) > 1:
+        # Workers take whole blocks; inside a block there is then nobody left to share with.
+        solutions = budget.map(partial(_solved, budget.memory_limit), [(v.rep, w.rep) for w, v in pairs])
+    else:
+        solutions = [solve_block(v.rep, w.rep, budget) for w, v in pairs]
+    for solution in solutions:
+        steps += solution.steps
+    blocks = [(w.positions, v.positions, s.basis) for (w, v), s in zip(pairs, solutions, strict=True) if s.basis.shape[0]]
     images = [m.field for w in (*rows, *cols) for m in w.rep.matrices]
     over = compositum(*set(images)) if images else QQ
     how = tuple(sorted({s.completeness for s in solutions}))
     primes = tuple(sorted({p for s in solutions for p in s.primes}))
     return assemble(space, over, blocks, Certificate("proved", how, primes), tuple(steps))
+
+
+def _solved(memory_limit: int, pair: tuple[Rep, Rep]) -> Solution:
+    return solve_block(*pair, Budget(memory_limit))
 
 
 def assemble(

@@ -182,13 +182,14 @@ def project_(module: nn.Module, name: str, space: Any) -> nn.Module:
 
 def projector_of(space: Any) -> Projector:
     """The argument if it is a projector, else the projector of the space, kept for the last 64 spaces."""
-    return space if isinstance(space, Projector) else _projector(space)
+    if isinstance(space, Projector):
+        return space
+    return _uncompiled(space) if torch.compiler.is_compiling() else _cached(space)
 
 
-# Solving a space is no tensor operation: torch.compile breaks the graph here, and says so under fullgraph=True.
-# torch.compiler.disable would do, but it imports the compiler (1 s) where this one waits until it is needed.
-@_disable_dynamo
-def _projector(space: Any) -> Projector:
+@_disable_dynamo  # torch.compiler.disable, but without importing the compiler (1 s) before there is one
+def _uncompiled(space: Any) -> Projector:
+    # Solving a space is no tensor operation: torch.compile breaks the graph here, and says so under fullgraph=True.
     return _cached(space)
 
 

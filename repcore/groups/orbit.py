@@ -151,11 +151,13 @@ def _points(matrix: Matrix, moves: list[Ints], *, ordered: bool) -> Points:
     scale = matrix.den
     rows = [row for row in _rows(matrix, scale) if row is not None]
     if ordered:
-        ranks = np.array(sorted(range(len(rows)), key=lambda i: rows[i].tolist()), np.int64)
+        texts: list[list[int]] = [row.tolist() for row in rows]
+        ranks = np.array(sorted(range(len(rows)), key=texts.__getitem__), np.int64)
         back = np.empty(len(ranks), np.int64)
         back[ranks] = np.arange(len(ranks))
         matrix, moves = _taken(matrix, ranks), [back[m[ranks]] for m in moves]
-        rows = [rows[i] for i in ranks.tolist()]
+        order: list[int] = ranks.tolist()
+        rows = [rows[i] for i in order]
     return Points(matrix, tuple(moves), {_key(row): i for i, row in enumerate(rows)}, scale)
 
 

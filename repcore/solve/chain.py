@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from math import lcm
 
@@ -33,6 +34,7 @@ from repcore.exact.matrix import Matrix, from_coo, zeros
 from repcore.exact.number import Number
 from repcore.reps.action import discrete_image, image
 from repcore.reps.tree import Rep
+from repcore.solve.budget import Budget
 from repcore.solve.certificate import Step
 from repcore.solve.check import orbits_are_invariant, solves_exactly
 from repcore.solve.integrate import conjugacy_representatives, is_functorial, quarter_turn
@@ -40,7 +42,7 @@ from repcore.solve.lift import lift
 from repcore.solve.modular import Floats, prime_bound
 from repcore.solve.nullspace import Kernel, kernel
 from repcore.solve.orbits import Monomial, Orbits, monomial_action, orbits, roots_of_unity
-from repcore.solve.presolve import Presolved, System, presolve
+from repcore.solve.presolve import System, presolve
 from repcore.solve.spin import SPUN_UNKNOWNS, spin_kernel
 
 __all__ = ["Reduced", "Solution", "reduce_block", "solve_block"]
@@ -133,12 +135,16 @@ def reduce_block(v: Rep, w: Rep) -> Reduced:
     return Reduced(shape, field, images, tuple(pairs), found, tuple(rest), tuple(steps))
 
 
-def solve_block(v: Rep, w: Rep) -> Solution:
+def solve_block(v: Rep, w: Rep, budget: Budget | None = None) -> Solution:
     """The canonical exact basis of Hom(V, W) for two summands, proved.
 
     Raises:
+        MemoryLimitError: a step would need more memory than the budget allows; nothing has been allocated for it.
         SolveError: no candidate passed the exact check; nothing that is not proved is returned.
     """
+    budget = budget or Budget()
+    # Several arrays with one entry for each unknown are held at a time.
+    budget.admit(48 * v.dim * w.dim, f"{v} >> {w} with {v.dim * w.dim} unknowns", "decompose the representations first")
     reduced = reduce_block(v, w)
     if not reduced.orbits.count:
         return Solution(zeros((0, v.dim * w.dim)), "orbits" if reduced.pairs else "nullity", (), reduced.steps)
@@ -149,7 +155,8 @@ def solve_block(v: Rep, w: Rep) -> Solution:
     # A shortcut that turned out wrong is repaired by imposing every declared generator.
     everything = tuple(range(len(reduced.images)))
     for rest in dict.fromkeys((reduced.rest, everything)):
-        solution = _eliminate(reduced, rest)
+        budget.admit(100 * _entries(reduced, rest), f"the constraints of {v} >> {w}", "give fewer generators")
+        solution = _eliminate(reduced, rest, budget)
         if solution is not None:
             return solution
     raise SolveError(
@@ -158,49 +165,49 @@ def solve_block(v: Rep, w: Rep) -> Solution:
     )
 
 
-def presolve_block(reduced: Reduced, p: int, root: int) -> Presolved:
-    """The remaining constraints on the orbits modulo p, presolved."""
-    return presolve(_constraints(reduced, reduced.rest, p, root))
-
-
-def _eliminate(reduced: Reduced, rest: tuple[int, ...]) -> Solution | None:
+def _eliminate(reduced: Reduced, rest: tuple[int, ...], budget: Budget) -> Solution | None:
     """Presolve, and then either the nullspace of what is left or, if that is much, spinning the whole block."""
     field = reduced.field
     p = next(_usable(field, reduced, 2**31))
-    pre = presolve(_constraints(reduced, rest, p, field.roots(p)[0]))
-    left = len(np.unique(pre.system.cols))
+    left = len(np.unique(presolve(_constraints(reduced, rest, p, field.roots(p)[0])).system.cols))
     steps = (*reduced.steps, Step("presolve", reduced.orbits.count, left, f"modulo {p}, {field.degree} embeddings"))
     if max(reduced.shape) <= _SPUN and _spin_cost(reduced.shape) < _dense_cost(left):
-
-        def spun(p: int, root: int) -> Kernel | None:
-            on_w, on_v = ([_dense(pair[i].over(field), p, root) for pair in reduced.images] for i in (0, 1))
-            return spin_kernel(on_v, on_w, p)
-
         below = prime_bound(max(*reduced.shape, SPUN_UNKNOWNS))
         whole = replace(reduced, orbits=orbits(reduced.shape, ()))
-        solution = _lifted(whole, spun, below, "spin", (*reduced.steps, Step("presolve", reduced.orbits.count, left)))
+        solution = _lifted(whole, partial(_spun, whole, budget.memory_limit), below, "spin", steps, budget)
         if solution is not None:
             return solution
+    # The dense block, FLINT's copy of it, and the list between them.
+    budget.admit(60 * left * left, f"a dense block of {left} unknowns", "change to a basis in which the generators are sparse")
+    return _lifted(reduced, partial(_eliminated, reduced, rest), 2**31, "nullspace", steps, budget)
 
-    def eliminated(p: int, root: int) -> Kernel | None:
-        return kernel(presolve(_constraints(reduced, rest, p, root)))
 
-    return _lifted(reduced, eliminated, 2**31, "nullspace", steps)
+def _eliminated(reduced: Reduced, rest: tuple[int, ...], at: tuple[int, int]) -> Kernel | None:
+    """The kernel at (prime, root of the field's modulus)."""
+    return kernel(presolve(_constraints(reduced, rest, *at)))
+
+
+def _spun(reduced: Reduced, memory_limit: int, at: tuple[int, int]) -> Kernel | None:
+    """The same by spinning; None where it would need too many unknowns or too much memory."""
+    on_w, on_v = ([_dense(pair[i].over(reduced.field), *at) for pair in reduced.images] for i in (0, 1))
+    return spin_kernel(on_v, on_w, at[0], memory_limit)
 
 
 def _lifted(
-    reduced: Reduced, kernel_at: Callable[[int, int], Kernel | None], below: int, name: str, steps: tuple[Step, ...]
+    reduced: Reduced,
+    kernel_at: Callable[[tuple[int, int]], Kernel | None],
+    below: int,
+    name: str,
+    steps: tuple[Step, ...],
+    budget: Budget,
 ) -> Solution | None:
     """Kernels modulo as many primes as it takes until the lifted basis passes the exact check."""
     field = reduced.field
     kernels: list[list[Kernel]] = []
     for p in islice(_usable(field, reduced, below), _PRIMES):
-        found: list[Kernel] = []
-        for root in field.roots(p):
-            one = kernel_at(p, root)
-            if one is None:
-                return None
-            found.append(one)
+        found = [k for k in budget.map(kernel_at, [(p, root) for root in field.roots(p)]) if k is not None]
+        if len(found) < field.degree:
+            return None
         dims = {k.dim for k in found}
         # A prime with a larger nullity than another is a bad one: drop whichever is worse.
         if len(dims) > 1 or (kernels and found[0].dim > kernels[0][0].dim):
@@ -218,6 +225,11 @@ def _lifted(
         if len(kernels) >= 3:
             return None
     return None
+
+
+def _entries(reduced: Reduced, rest: tuple[int, ...]) -> int:
+    m, n = reduced.shape
+    return sum(reduced.images[i][0].nnz * n + reduced.images[i][1].nnz * m for i in rest)
 
 
 def _usable(field: Field, reduced: Reduced, below: int) -> Iterator[int]:

@@ -7,7 +7,9 @@ permutation and feeds ``orbits``.
 
 from __future__ import annotations
 
-from repcore.exact.matrix import Matrix, identity, inverse
+import numpy as np
+
+from repcore.exact.matrix import Matrix, from_coo, identity, inverse
 from repcore.reps.custom import Custom
 from repcore.reps.tree import Quotient, Rep
 
@@ -32,28 +34,40 @@ def is_functorial(rep: Rep) -> bool:
 
 
 def conjugacy_representatives(lie: tuple[Matrix, ...], elements: list[Matrix]) -> list[int]:
-    """Lie generators, one from each class under B = +-g A g^-1 with monomial g.
+    """Lie generators, one from each class under B = +-g A g^-1 with monomial g in the group.
 
     A map that commutes with every g and with A commutes with g A g^-1, so one generator of a class is enough.
     """
-    parent = list(range(len(lie)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            i = parent[i]
-        return i
-
     index: dict[Matrix, int] = {}
-    for i, a in enumerate(lie):
+    for i, a in reversed(list(enumerate(lie))):
         index[a] = i
         index[-a] = i
-    for g in elements:
-        if len({root(i) for i in range(len(lie))}) == 1:
-            break
-        back = inverse(g)
-        for i, a in enumerate(lie):
-            j = index.get(g @ a @ back)
-            if j is not None:
-                x, y = sorted((root(i), root(j)))
-                parent[y] = x
-    return [i for i in range(len(lie)) if root(i) == i]
+    pairs = [(g, inverse(g)) for g in elements]
+    left = set(range(len(lie)))
+    chosen: list[int] = []
+    for i, a in enumerate(lie):
+        if i not in left:
+            continue
+        chosen.append(i)
+        left.discard(i)
+        reached = [a]
+        while reached and left:
+            b = reached.pop()
+            for g, back in pairs:
+                j = index.get(_conjugate(g, b, back))
+                if j in left:
+                    left.discard(j)
+                    reached.append(lie[j])
+        # Equal or opposite generators share one entry of the index.
+        left -= {j for j in left if index[lie[j]] not in left}
+    return chosen
+
+
+def _conjugate(g: Matrix, a: Matrix, back: Matrix) -> Matrix:
+    """g a g^-1; a relabelling where g is a signed permutation."""
+    if not (g.is_integral and g.is_monomial and bool(np.all(np.abs(g.nums[:, 0]) == 1))):
+        return g @ a @ back
+    columns = g.T
+    sign = columns.nums[:, 0]
+    nums = a.nums * (sign[a.rows] * sign[a.cols])[:, None]
+    return from_coo(a.shape, a.field, columns.cols[a.rows], columns.cols[a.cols], nums, a.den)

@@ -50,11 +50,11 @@ class _Spun:
     seeds: list[_Seed]
 
 
-def spin_kernel(on_v: Sequence[Floats], on_w: Sequence[Floats], p: int) -> Kernel | None:
+def spin_kernel(on_v: Sequence[Floats], on_w: Sequence[Floats], p: int, memory_limit: int) -> Kernel | None:
     """The echelon form of Hom(V, W) modulo p, from the images of the generators (discrete and Lie alike) modulo p.
 
-    Returns None if more than ``SPUN_UNKNOWNS`` coordinates would be needed. Random choices can only make the nullity too
-    large, which the exact check of the lifted basis finds out.
+    Returns None if more than ``SPUN_UNKNOWNS`` coordinates or ``memory_limit`` bytes would be needed. Random choices can only
+    make the nullity too large, which the exact check of the lifted basis finds out.
     Cost: about g n m (n + m + q) for g generators and q unknown coordinates, and one echelon form of the answer.
     """
     n, m = on_v[0].shape[0], on_w[0].shape[0]
@@ -62,7 +62,8 @@ def spin_kernel(on_v: Sequence[Floats], on_w: Sequence[Floats], p: int) -> Kerne
     spun = _spin(on_v, on_w, p, rng)
     starts = np.cumsum([0, *(s.images.shape[1] for s in spun.seeds)])
     q = int(starts[-1])
-    if q > SPUN_UNKNOWNS:
+    # The maps, their echelon form and one copy are held at a time.
+    if q > SPUN_UNKNOWNS or 24 * q * m * n > memory_limit:
         return None
     carried = _carry(spun, on_w, p)
     back = inverse_mod(spun.rows, p)

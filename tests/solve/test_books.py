@@ -12,7 +12,6 @@ import pytest
 import repcore as rc
 
 Space = Callable[[], Any]
-slow = pytest.mark.slow
 
 
 @cache
@@ -38,8 +37,8 @@ def tensors(group: Any, p: int, q: int) -> Any:
     return group.rep**p >> group.rep**q
 
 
-def table(rows: list[tuple[str, Space, int]]) -> Any:
-    return pytest.mark.parametrize(("space", "dim"), [r[1:] for r in rows], ids=[r[0] for r in rows])
+def case(name: str, space: Space, dim: int, *marks: Any) -> Any:
+    return pytest.param(space, dim, id=name, marks=marks)
 
 
 def check(space: Space, dim: int) -> None:
@@ -129,66 +128,68 @@ def test_su2_catalan_numbers(p: int, q: int) -> None:
         check(lambda group=group: tensors(group, p, q), wanted)
 
 
-CLASSICAL: list[tuple[str, Space, int]] = [
+CLASSICAL = [
     # Reflections remove the maps that need the volume form.
-    ("so(4) 2,2", lambda: tensors(rc.SO(4), 2, 2), 4),
-    ("o(4) 2,2", lambda: tensors(rc.O(4), 2, 2), 3),
-    ("so(4) 3,3: Catalan squared", lambda: tensors(rc.SO(4), 3, 3), 25),
-    ("o(4) 3,3", lambda: tensors(rc.O(4), 3, 3), 15),
-    ("so(4) 4,0", lambda: tensors(rc.SO(4), 4, 0), 4),
-    ("so(4) 3,2", lambda: tensors(rc.SO(4), 3, 2), 0),
-    *((f"o({n}) {k},{k}", lambda n=n, k=k: tensors(rc.O(n), k, k), odd_factorial(2 * k)) for n in (3, 4, 5) for k in (1, 2)),
-    *((f"so({n}) {n},0: the volume form", lambda n=n: tensors(rc.SO(n), n, 0), odd_factorial(n) + 1) for n in (2, 3, 4, 5)),
-    *((f"o({n}) {n},0: without it", lambda n=n: tensors(rc.O(n), n, 0), odd_factorial(n)) for n in (2, 3, 4, 5)),
-    ("so(5) 3,3", lambda: tensors(rc.SO(5), 3, 3), 15),
-    ("so(6) 2,2", lambda: tensors(rc.SO(6), 2, 2), 3),
-    ("o(1) 2,2", lambda: tensors(rc.O(1), 2, 2), 1),
-    ("o(1) 2,1", lambda: tensors(rc.O(1), 2, 1), 0),
+    case("so(4) 2,2", lambda: tensors(rc.SO(4), 2, 2), 4),
+    case("o(4) 2,2", lambda: tensors(rc.O(4), 2, 2), 3),
+    case("so(4) 3,3: Catalan squared", lambda: tensors(rc.SO(4), 3, 3), 25),
+    case("o(4) 3,3", lambda: tensors(rc.O(4), 3, 3), 15),
+    case("so(4) 4,0", lambda: tensors(rc.SO(4), 4, 0), 4),
+    case("so(4) 3,2", lambda: tensors(rc.SO(4), 3, 2), 0),
+    *(case(f"o({n}) {k},{k}", lambda n=n, k=k: tensors(rc.O(n), k, k), odd_factorial(2 * k)) for n in (3, 4, 5) for k in (1, 2)),
+    *(case(f"so({n}) {n},0: the volume form", lambda n=n: tensors(rc.SO(n), n, 0), odd_factorial(n) + 1) for n in (2, 3, 4, 5)),
+    *(case(f"o({n}) {n},0: without it", lambda n=n: tensors(rc.O(n), n, 0), odd_factorial(n)) for n in (2, 3, 4, 5)),
+    case("so(5) 3,3", lambda: tensors(rc.SO(5), 3, 3), 15),
+    case("so(6) 2,2", lambda: tensors(rc.SO(6), 2, 2), 3),
+    case("o(1) 2,2", lambda: tensors(rc.O(1), 2, 2), 1),
+    case("o(1) 2,1", lambda: tensors(rc.O(1), 2, 1), 0),
     # U(n): permutations without a decreasing subsequence longer than n.
-    *((f"u(1) {k},{k}", lambda k=k: tensors(rc.U(1), k, k), 1) for k in range(4)),
-    *((f"u(2) {k},{k}", lambda k=k: tensors(rc.U(2), k, k), CATALAN[k]) for k in range(5)),
-    *((f"u(3) {k},{k}", lambda k=k: tensors(rc.U(3), k, k), [1, 1, 2, 6][k]) for k in range(4)),
-    pytest.param("u(3) 4,4", lambda: tensors(rc.U(3), 4, 4), 23, marks=slow, id="u(3) 4,4"),  # type: ignore[list-item]
-    ("u(2) 2,1", lambda: tensors(rc.U(2), 2, 1), 0),
-    ("u(2) mixed", lambda: (lambda v: v * v.dual >> v * v.dual)(rc.U(2).rep), 2),
-    ("u(2) conj is dual", lambda: rc.U(2).rep.conj >> rc.U(2).rep.dual, 1),
-    ("u(2) conj is not V", lambda: rc.U(2).rep.conj >> rc.U(2).rep, 0),
-    ("su(2) conj is V", lambda: rc.SU(2).rep.conj >> rc.SU(2).rep, 1),
-    ("u(2) realified", lambda: rc.U(2).rep.realify() >> rc.U(2).rep.realify(), 2),
-    ("su(2) realified: quaternions", lambda: rc.SU(2).rep.realify() >> rc.SU(2).rep.realify(), 4),
+    *(case(f"u(1) {k},{k}", lambda k=k: tensors(rc.U(1), k, k), 1) for k in range(4)),
+    *(case(f"u(2) {k},{k}", lambda k=k: tensors(rc.U(2), k, k), CATALAN[k]) for k in range(5)),
+    *(case(f"u(3) {k},{k}", lambda k=k: tensors(rc.U(3), k, k), [1, 1, 2, 6][k]) for k in range(4)),
+    case("u(3) 4,4", lambda: tensors(rc.U(3), 4, 4), 23),
+    case("u(2) 2,1", lambda: tensors(rc.U(2), 2, 1), 0),
+    case("u(2) mixed", lambda: (lambda v: v * v.dual >> v * v.dual)(rc.U(2).rep), 2),
+    case("u(2) conj is dual", lambda: rc.U(2).rep.conj >> rc.U(2).rep.dual, 1),
+    case("u(2) conj is not V", lambda: rc.U(2).rep.conj >> rc.U(2).rep, 0),
+    case("su(2) conj is V", lambda: rc.SU(2).rep.conj >> rc.SU(2).rep, 1),
+    case("u(2) realified", lambda: rc.U(2).rep.realify() >> rc.U(2).rep.realify(), 2),
+    case("su(2) realified: quaternions", lambda: rc.SU(2).rep.realify() >> rc.SU(2).rep.realify(), 4),
     # SU(3): p = q modulo 3.
-    *((f"su(3) {k},{k}", lambda k=k: tensors(rc.SU(3), k, k), [1, 1, 2, 6][k]) for k in range(4)),
-    ("su(3) 2,1", lambda: tensors(rc.SU(3), 2, 1), 0),
-    ("su(3) 3,0: the determinant", lambda: tensors(rc.SU(3), 3, 0), 1),
-    ("su(3) 2,V*: the cross product", lambda: rc.SU(3).rep ** 2 >> rc.SU(3).rep.dual, 1),
-    ("su(3) 4,1", lambda: tensors(rc.SU(3), 4, 1), 3),
-    ("su(3) 6,0", lambda: tensors(rc.SU(3), 6, 0), 5),
-    ("su(3) 5,2", lambda: tensors(rc.SU(3), 5, 2), 11),
-    ("su(3) adjoint square: d and f", lambda: (lambda a: a * a >> a)(adjoint_su3()), 2),
-    ("su(3) adjoint square to itself", lambda: (lambda a: a * a >> a * a)(adjoint_su3()), 8),
+    *(case(f"su(3) {k},{k}", lambda k=k: tensors(rc.SU(3), k, k), [1, 1, 2, 6][k]) for k in range(4)),
+    case("su(3) 2,1", lambda: tensors(rc.SU(3), 2, 1), 0),
+    case("su(3) 3,0: the determinant", lambda: tensors(rc.SU(3), 3, 0), 1),
+    case("su(3) 2,V*: the cross product", lambda: rc.SU(3).rep ** 2 >> rc.SU(3).rep.dual, 1),
+    case("su(3) 4,1", lambda: tensors(rc.SU(3), 4, 1), 3),
+    case("su(3) 6,0", lambda: tensors(rc.SU(3), 6, 0), 5),
+    case("su(3) 5,2", lambda: tensors(rc.SU(3), 5, 2), 11),
+    case("su(3) adjoint square: d and f", lambda: (lambda a: a * a >> a)(adjoint_su3()), 2),
+    case("su(3) adjoint square to itself", lambda: (lambda a: a * a >> a * a)(adjoint_su3()), 8),
     # Sp(2n): pairings, all of them for order at most 2 n.
-    *((f"sp(4) {k},{k}", lambda k=k: tensors(rc.Sp(4), k, k), [1, 1, 3, 14][k]) for k in range(4)),
-    ("sp(6) 2,2", lambda: tensors(rc.Sp(6), 2, 2), 3),
-    ("sp(6) 3,3", lambda: tensors(rc.Sp(6), 3, 3), 15),
-    ("sp(4) 3,2", lambda: tensors(rc.Sp(4), 3, 2), 0),
-    ("sp(4) alt 2: the form", lambda: rc.trivial(rc.Sp(4)) >> rc.Sp(4).rep.alt(2), 1),
-    ("sp(4) sym 2: no metric", lambda: rc.trivial(rc.Sp(4)) >> rc.Sp(4).rep.sym(2), 0),
+    *(case(f"sp(4) {k},{k}", lambda k=k: tensors(rc.Sp(4), k, k), [1, 1, 3, 14][k]) for k in range(4)),
+    case("sp(6) 2,2", lambda: tensors(rc.Sp(6), 2, 2), 3),
+    case("sp(6) 3,3", lambda: tensors(rc.Sp(6), 3, 3), 15),
+    case("sp(4) 3,2", lambda: tensors(rc.Sp(4), 3, 2), 0),
+    case("sp(4) alt 2: the form", lambda: rc.trivial(rc.Sp(4)) >> rc.Sp(4).rep.alt(2), 1),
+    case("sp(4) sym 2: no metric", lambda: rc.trivial(rc.Sp(4)) >> rc.Sp(4).rep.sym(2), 0),
     # Lorentz: the same complexified algebra as so(4); reflections as in o(4).
-    *((f"so(1,3) {k},{k}", lambda k=k: tensors(rc.lorentz(), k, k), [1, 1, 4, 25][k]) for k in range(4)),
-    *((f"o(1,3) {k},{k}", lambda k=k: tensors(rc.lorentz(full=True), k, k), [1, 1, 3, 15][k]) for k in range(4)),
-    ("so(1,3) alt 2: complex structure", lambda: rc.lorentz().rep.alt(2) >> rc.lorentz().rep.alt(2), 2),
-    ("o(1,3) alt 2", lambda: rc.lorentz(full=True).rep.alt(2) >> rc.lorentz(full=True).rep.alt(2), 1),
-    ("so(1,3) dual", lambda: rc.lorentz().rep >> rc.lorentz().rep.dual, 1),
+    *(case(f"so(1,3) {k},{k}", lambda k=k: tensors(rc.lorentz(), k, k), [1, 1, 4, 25][k]) for k in range(4)),
+    *(case(f"o(1,3) {k},{k}", lambda k=k: tensors(rc.lorentz(full=True), k, k), [1, 1, 3, 15][k]) for k in range(4)),
+    case("so(1,3) alt 2: complex structure", lambda: rc.lorentz().rep.alt(2) >> rc.lorentz().rep.alt(2), 2),
+    case("o(1,3) alt 2", lambda: rc.lorentz(full=True).rep.alt(2) >> rc.lorentz(full=True).rep.alt(2), 1),
+    case("so(1,3) dual", lambda: rc.lorentz().rep >> rc.lorentz().rep.dual, 1),
     # GL(n) tells V from its dual.
-    *((f"gl(2) {k},{k}", lambda k=k: tensors(rc.GL(2), k, k), CATALAN[k]) for k in range(4)),
-    ("gl(3) 3,3", lambda: tensors(rc.GL(3), 3, 3), 6),
-    ("gl(3) dual", lambda: rc.GL(3).rep >> rc.GL(3).rep.dual, 0),
-    ("gl(3) trace", lambda: rc.GL(3).rep * rc.GL(3).rep.dual >> rc.trivial(rc.GL(3)), 1),
-    ("gl(3) mixed", lambda: (lambda v: v * v.dual >> v * v.dual)(rc.GL(3).rep), 2),
-    ("gl(3) top form", lambda: rc.GL(3).rep.alt(3) >> rc.trivial(rc.GL(3)), 0),
-    ("sl(3) top form", lambda: rc.SL(3).rep.alt(3) >> rc.trivial(rc.SL(3)), 1),
-    ("sl(3) 3,0", lambda: tensors(rc.SL(3), 3, 0), 1),
+    *(case(f"gl(2) {k},{k}", lambda k=k: tensors(rc.GL(2), k, k), CATALAN[k]) for k in range(4)),
+    case("gl(3) 3,3", lambda: tensors(rc.GL(3), 3, 3), 6),
+    case("gl(3) dual", lambda: rc.GL(3).rep >> rc.GL(3).rep.dual, 0),
+    case("gl(3) trace", lambda: rc.GL(3).rep * rc.GL(3).rep.dual >> rc.trivial(rc.GL(3)), 1),
+    case("gl(3) mixed", lambda: (lambda v: v * v.dual >> v * v.dual)(rc.GL(3).rep), 2),
+    case("gl(3) top form", lambda: rc.GL(3).rep.alt(3) >> rc.trivial(rc.GL(3)), 0),
+    case("sl(3) top form", lambda: rc.SL(3).rep.alt(3) >> rc.trivial(rc.SL(3)), 1),
+    case("sl(3) 3,0", lambda: tensors(rc.SL(3), 3, 0), 1),
 ]
+
+
 
 
 def adjoint_su3() -> Any:
@@ -204,9 +205,138 @@ def adjoint_su3() -> Any:
     return rc.Rep(rc.SU(3), lie=[ad(a) for a in lie], name="8")
 
 
-@pytest.mark.parametrize(
-    ("space", "dim"),
-    [pytest.param(*r[1:], id=r[0]) if isinstance(r, tuple) and not hasattr(r, "marks") else pytest.param(*r.values[1:], id=r.id, marks=r.marks) for r in CLASSICAL],
-)
+@pytest.mark.parametrize(("space", "dim"), CLASSICAL)
 def test_classical_groups(space: Space, dim: int) -> None:
     check(space, dim)
+
+
+# ---------------------------------------------------------------------------------------------- symmetric powers, binary forms
+
+
+@pytest.mark.parametrize(("a", "b"), [(a, b) for a in range(4) for b in range(a + 1)])
+def test_clebsch_gordan(a: int, b: int) -> None:
+    V = rc.SL(2).rep
+    for c in range(a + b + 2):
+        wanted = int(abs(a - b) <= c <= a + b and (a + b + c) % 2 == 0)
+        check(lambda c=c: V.sym(a) * V.sym(b) >> V.sym(c), wanted)
+
+
+def gaussian(n: int, d: int) -> list[int]:
+    """The coefficients of the Gaussian binomial [n + d choose d]: partitions into at most d parts, each at most n."""
+    ways = {(0, 0): 1}
+    for part in range(1, n + 1):
+        fresh = dict(ways)
+        for (size, parts), w in ways.items():
+            for k in range(1, d - parts + 1):
+                at = (size + k * part, parts + k)
+                fresh[at] = fresh.get(at, 0) + w
+        ways = fresh
+    out = [0] * (n * d + 1)
+    for (size, _), w in ways.items():
+        out[size] += w
+    return out
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "invariants"),
+    # The discriminants of quadratic (degree 2) and cubic (degree 4), i and j of the quartic (degrees 2 and 3).
+    [(2, 2, 1), (3, 4, 1), (4, 2, 1), (4, 3, 1), (1, 2, 0), (3, 2, 0), (3, 3, 0), (2, 3, 0), (2, 4, 1), (5, 2, 0)],
+)
+def test_invariants_of_binary_forms(n: int, d: int, invariants: int) -> None:
+    weights = gaussian(n, d)
+    half = n * d // 2
+    cayley_sylvester = weights[half] - weights[half - 1] if n * d % 2 == 0 else 0
+    assert cayley_sylvester == invariants
+    check(lambda: rc.trivial(rc.SL(2)) >> rc.SL(2).rep.sym(n).sym(d), invariants)
+
+
+@pytest.mark.parametrize(("n", "k"), [(3, 2), (3, 3), (4, 2), (2, 4)])
+def test_harmonic_decomposition_of_polynomials(n: int, k: int) -> None:
+    """Sym^k = H_k + H_(k-2) + ...: so many endomorphisms, and one invariant in even degree."""
+    V = rc.O(n).rep
+    check(lambda: V.sym(k) >> V.sym(k), k // 2 + 1)
+    check(lambda: rc.trivial(rc.O(n)) >> V.sym(k), int(k % 2 == 0))
+    check(lambda: V.sym(k) >> V.sym(k - 1), 0)
+    check(lambda: V.sym(k) >> V.sym(k - 2), (k - 2) // 2 + 1)
+
+
+@pytest.mark.parametrize("n", [3, 4, 5])
+def test_exterior_powers_are_hodge_dual(n: int) -> None:
+    V = rc.SO(n).rep
+    W = rc.O(n).rep
+    for k in range(n + 1):
+        wanted = 2 if 2 * k == n else 1
+        check(lambda k=k: V.alt(k) >> V.alt(n - k), wanted)
+        check(lambda k=k: W.alt(k) >> W.alt(n - k), int(2 * k == n))
+        check(lambda k=k: W.alt(k) >> W.alt(k), 1)
+
+
+# ------------------------------------------------------------------------------------------------- groups that are not compact
+
+
+@pytest.mark.parametrize(("p", "q"), [(p, q) for p in range(5) for q in range(5) if p + q <= 6 and q <= 3])
+def test_affine_maps_choose_and_forget(p: int, q: int) -> None:
+    """A map V^p -> V^q keeps q of the p points in some order and evaluates the last coordinate of the others."""
+    check(lambda: tensors(rc.affine(2), p, q), perm(p, q))
+
+
+def test_hom_is_not_symmetric_without_an_invariant_form() -> None:
+    check(lambda: tensors(rc.affine(2), 4, 2), 12)
+    check(lambda: tensors(rc.affine(2), 2, 4), 0)
+
+
+@pytest.mark.parametrize(("p", "q"), orders(6))
+def test_translations_of_the_line_count_jordan_blocks(p: int, q: int) -> None:
+    """V is one Jordan block of size 2; V^p is as under SL(2), and Hom of blocks of sizes a and b has dimension min(a, b)."""
+
+    def blocks(m: int) -> dict[int, int]:
+        ways = {k: comb(m, k) - (comb(m, k - 1) if k else 0) for k in range(m // 2 + 1)}
+        return {m - 2 * k + 1: w for k, w in ways.items() if w}
+
+    wanted = sum(w * v * min(a, b) for a, w in blocks(p).items() for b, v in blocks(q).items())
+    check(lambda: tensors(rc.translations(1), p, q), wanted)
+    check(lambda: tensors(rc.translations(1), q, p), wanted)
+    check(lambda: rc.translations(1).rep ** p >> rc.translations(1).rep.dual ** q, wanted)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_scalings_match_degrees(n: int) -> None:
+    for p, q in ((0, 0), (1, 1), (2, 2), (2, 1), (1, 2), (0, 1)):
+        check(lambda p=p, q=q: tensors(rc.scaling(n), p, q), n ** (p + q) if p == q else 0)
+    V = rc.scaling(n).rep
+    check(lambda: V * V.dual >> rc.trivial(rc.scaling(n)), n * n)
+    check(lambda: V >> V.dual, 0)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_points_under_isometries(n: int) -> None:
+    """SE(n) and E(n) on (x, 1): V has the invariant functional `last coordinate`, its dual the invariant vector."""
+    for group in (rc.SE(n), rc.E(n), rc.affine(n), rc.translations(n)):
+        V, one = group.rep, rc.trivial(group)
+        check(lambda: V >> one, 1)
+        check(lambda: one >> V.dual, 1)
+    # A constant vector (v, 0) is fixed by every translation.
+    check(lambda: rc.trivial(rc.translations(n)) >> rc.translations(n).rep, n)
+    for group in (rc.E(n), rc.affine(n)):
+        check(lambda: rc.trivial(group) >> group.rep, 0)
+        check(lambda: group.rep >> group.rep, 1)
+
+
+# ------------------------------------------------------------------------------------------------------------- tensors p, q
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("group", "count"),
+    [
+        (rc.SO(2), lambda m: CENTRAL[m // 2] if m % 2 == 0 else 0),
+        (rc.SO(3), lambda m: RIORDAN[m]),
+        (rc.SU(2), lambda m: CATALAN[m // 2] if m % 2 == 0 else 0),
+        (rc.symmetric(3), lambda m: sum(stirling(m, k) for k in range(4))),
+        (rc.cyclic(5), lambda m: sum(comb(m, k) for k in range(m + 1) if (2 * k - m) % 5 == 0)),
+    ],
+    ids=["SO(2)", "SO(3)", "SU(2)", "S3", "C5"],
+)
+@pytest.mark.parametrize(("p", "q"), [(p, q) for p in range(10) for q in range(10) if 9 <= p + q <= 10 and abs(p - q) <= 2])
+def test_order_nine_and_ten(group: Any, count: Callable[[int], int], p: int, q: int) -> None:
+    check(lambda: tensors(group, p, q), count(p + q))
