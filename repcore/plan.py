@@ -95,7 +95,7 @@ class Plan:
         out = np.zeros((*w.shape[:-2], self.dim), self._dtype(w))
         for b in self.blocks:
             part = w[..., b.rows[:, None, :, None], b.cols[None, :, None, :]]
-            flat = part.reshape(*part.shape[:-2], -1)
+            flat = part.reshape(*part.shape[:-2], part.shape[-2] * part.shape[-1])
             s = b.structure
             if isinstance(s, Factor):
                 found = flat @ s.q.conj().astype(out.dtype)

@@ -25,8 +25,8 @@ digits, f the scores). What is checked, and ends the demo if it fails: the decla
 for bit and their errors are rounding. The bounds for rounding are derived below.
 
 RATE, EPOCHS and PENALTY were chosen without the test digits, with ``--validate``, which trains and measures on parts of the
-training digits: PENALTY is the one of 0.03, 0.1, 0.3 and 1 with the best mean of upright and turned accuracy there, the weaker
-of two that tie. What strictness costs upright is real: turned by 180 degrees, a 6 is a 9.
+training digits. The mean of upright and turned accuracy there is 90.2, 95.2, 96.3 and 96.3 % for PENALTY 0.03, 0.1, 0.3 and 1;
+the weaker of the two that tie was taken. What strictness costs upright is real: turned by 180 degrees, a 6 is a 9.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ BATCH = 64
 MOMENTUM = 0.9
 LAYERS = ("first", "second", "head")
 
+Data = tuple[np.ndarray, np.ndarray]  # images (count, 64), row by row, with entries from 0 to 1; labels (count,)
 Weights = dict[str, np.ndarray]
 Runs = list[tuple["Trained", dict[str, float]]]  # one a seed: the network, and what measure found
 
@@ -59,17 +60,8 @@ Runs = list[tuple["Trained", dict[str, float]]]  # one a seed: the network, and 
 # -- the data ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Digits:
-    """Images (count, 64) with entries from 0 to 1, row by row, and labels (count,), to train on and to measure on."""
-
-    train: tuple[np.ndarray, np.ndarray]
-    test: tuple[np.ndarray, np.ndarray]
-    name: str
-
-
-def load_digits(validate: bool) -> Digits:
-    """A fixed split: 1,347 to train on, 450 to test on; with ``validate`` 1,077 and 270 of the 1,347 instead."""
+def load_digits(validate: bool) -> tuple[Data, Data]:
+    """To train on and to measure on, a fixed split: 1,347 and 450 digits; with ``validate`` 1,077 and 270 of the 1,347."""
     from sklearn import datasets
     from sklearn.model_selection import train_test_split
 
@@ -77,9 +69,9 @@ def load_digits(validate: bool) -> Digits:
     x = x / 16.0
     train, test, train_y, test_y = train_test_split(x, y, test_size=450, stratify=y, random_state=0)
     if not validate:
-        return Digits((train, train_y), (test, test_y), "test")
+        return (train, train_y), (test, test_y)
     train, test, train_y, test_y = train_test_split(train, train_y, test_size=270, stratify=train_y, random_state=0)
-    return Digits((train, train_y), (test, test_y), "validation")
+    return (train, train_y), (test, test_y)
 
 
 def all_turns(images: np.ndarray) -> dict[str, np.ndarray]:
@@ -173,7 +165,7 @@ def check_projections(files: Mapping[str, Path], order: int) -> tuple[float, flo
 def check_invariance(label: str, error: float, weights: Weights, images: np.ndarray, spec: Any) -> float:
     """The measured equivariance error of strict weights is rounding; returns the bound of :func:`rounding`."""
     reps = [spec.reps[name] for name in ("image", "hidden", "hidden", "label")]
-    for layer, x, y in zip(LAYERS, reps, reps[1:], strict=False):
+    for layer, x, y in zip(LAYERS, reps[:-1], reps[1:], strict=True):
         W, b = weights[f"{layer}.weight"], weights[f"{layer}.bias"]
         for on_x, on_y in zip(x.matrices, y.matrices, strict=True):
             # Permutations of entries round nothing, so that this is "==".
@@ -235,7 +227,7 @@ def initial(files: Mapping[str, Path], seed: int, equivariant: bool) -> Weights:
     return found
 
 
-def train_torch(start: Weights, files: Mapping[str, Path], data: Any, steps: np.ndarray, mode: str, penalty: float) -> Trained:
+def train_torch(start: Weights, files: Mapping[str, Path], data: Data, steps: np.ndarray, mode: str, penalty: float) -> Trained:
     """Train in PyTorch; ``mode`` is "unconstrained", "penalty" or "strict"."""
     import torch
     from torch import nn
@@ -249,7 +241,8 @@ def train_torch(start: Weights, files: Mapping[str, Path], data: Any, steps: np.
         if layer != LAYERS[-1]:
             net.add_module(f"relu after {layer}", nn.ReLU())
     net.load_state_dict({name: torch.tensor(value) for name, value in start.items()})
-    parameters = [(net.get_submodule(layer), tensor, rct.load(files[f"{layer}.{tensor}"])) for layer, tensor in split(files)]
+    owner = {name: (net.get_submodule(name.partition(".")[0]), name.partition(".")[2]) for name in files}
+    parameters = [(*owner[name], rct.load(path)) for name, path in files.items()]
     if mode == "strict":
         for module, tensor, space in parameters:
             rct.constrain(module, tensor, space)
@@ -273,11 +266,11 @@ def train_torch(start: Weights, files: Mapping[str, Path], data: Any, steps: np.
         with torch.no_grad():
             return net(torch.tensor(x)).numpy()
 
-    weights = {f"{layer}.{name}": getattr(net.get_submodule(layer), name).detach().numpy() for layer, name in split(files)}
+    weights = {name: getattr(*owner[name]).detach().numpy() for name in files}
     return Trained(weights, scores, sum(p.numel() for p in net.parameters()), seconds)
 
 
-def train_jax(start: Weights, files: Mapping[str, Path], data: Any, steps: np.ndarray) -> Trained:
+def train_jax(start: Weights, files: Mapping[str, Path], data: Data, steps: np.ndarray) -> Trained:
     """Train in JAX; every parameter is projected onto its space after each step."""
     import jax
     import jax.numpy as jnp
@@ -319,12 +312,6 @@ def train_jax(start: Weights, files: Mapping[str, Path], data: Any, steps: np.nd
     return Trained(weights, lambda x: np.asarray(fast(params, x)), sum(s.dim for s in spaces.values()), seconds)
 
 
-def split(files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
-    for name in files:
-        layer, _, tensor = name.partition(".")
-        yield layer, tensor
-
-
 # -- measuring -----------------------------------------------------------------------------------------------------
 
 
@@ -363,7 +350,8 @@ def statistics(runs: Runs, key: str) -> tuple[float, float]:
 def report(results: Mapping[str, Runs], name: str) -> None:
     rows = [("network", "upright %", "turned %", "mirrored %", "equivariance error", "free parameters", "training")]
     for label, runs in results.items():
-        accuracies = ["{:.1f} ± {:.1f}".format(*statistics(runs, key)) for key in ("upright", "turned", "mirrored")]
+        form = "{:.1f} ± {:.1f}" if len(runs) > 1 else "{:.1f}"
+        accuracies = [form.format(*statistics(runs, key)) for key in ("upright", "turned", "mirrored")]
         error = max(found["error"] for _, found in runs)
         seconds = float(np.mean([network.seconds for network, _ in runs]))
         rows.append((label, *accuracies, f"{error:.1e}", f"{runs[0][0].free:,}", f"{seconds:.1f} s"))
@@ -474,33 +462,36 @@ def main(arguments: list[str] | None = None) -> None:
     largest, allowed = check_projections(files, rc.order(spec.group))
     print(f"PyTorch and JAX project alike: they differ by {largest:.1e} at most, where float64 rounding allows {allowed:.1e}")
 
-    digits = load_digits(given.validate)
-    print(f"\n3. train on {len(digits.train[0]):,} upright digits, test on {len(digits.test[0]):,} in all eight positions\n")
+    train, test = load_digits(given.validate)
+    part = "validation" if given.validate else "test"
+    print(f"\n3. train on {len(train[0]):,} upright digits, measure on {len(test[0]):,} {part} digits in all eight positions\n")
     results: dict[str, Runs] = {}
     apart = bound = 0.0
     for seed in range(given.seeds):
-        steps = batches(len(digits.train[0]), given.epochs, seed)
+        steps = batches(len(train[0]), given.epochs, seed)
+        print(f"seed {seed + 1} of {given.seeds} ...", flush=True)
         free, inside = (initial(files, seed, equivariant) for equivariant in (False, True))
         trained = {
-            "unconstrained": train_torch(free, files, digits.train, steps, "unconstrained", 0.0),
-            "penalty": train_torch(inside, files, digits.train, steps, "penalty", given.penalty),
-            "strict": train_torch(inside, files, digits.train, steps, "strict", 0.0),
-            "projected (JAX)": train_jax(inside, files, digits.train, steps),
+            "unconstrained": train_torch(free, files, train, steps, "unconstrained", 0.0),
+            "penalty": train_torch(inside, files, train, steps, "penalty", given.penalty),
+            "strict": train_torch(inside, files, train, steps, "strict", 0.0),
+            "projected (JAX)": train_jax(inside, files, train, steps),
         }
         for label, network in trained.items():
-            found = measure(network.scores, *digits.test)
+            found = measure(network.scores, *test)
             results.setdefault(label, []).append((network, found))
             if label in ("strict", "projected (JAX)"):
-                bound = max(bound, check_invariance(label, found["error"], network.weights, digits.test[0], spec))
+                bound = max(bound, check_invariance(label, found["error"], network.weights, test[0], spec))
         ours, theirs = trained["strict"].weights, trained["projected (JAX)"].weights
         apart = max(apart, *(float(np.abs(ours[name] - theirs[name]).max()) for name in files))
-    report(results, digits.name)
+    print()
+    report(results, part)
     print(f"strict, projected: equivariant bit for bit; the error left is that of sums, at most {bound:.1e} by the derived bound")
     print(f"PyTorch (parametrised) and JAX (projected) followed one trajectory: parameters at most {apart:.1e} apart at its end")
 
     strict, unconstrained = (results[label][0][0].weights for label in ("strict", "unconstrained"))
     draw_basis(given.out / "basis.png", bases, strict, unconstrained)
-    draw_accuracies(given.out / "accuracies.png", results, digits.name)
+    draw_accuracies(given.out / "accuracies.png", results, part)
     print(f"\npictures: {given.out / 'basis.png'}, {given.out / 'accuracies.png'}; bases: {given.out / 'bases'}")
     print(f"{time.perf_counter() - begin:.0f} s in all")
 

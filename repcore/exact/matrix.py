@@ -306,11 +306,10 @@ def matrix(entries: Any, where: str = "matrix", *, allow_floats: bool = False) -
     if hasattr(entries, "dtype") and entries.ndim == 2 and entries.dtype.kind in "iu":
         rows, cols = np.nonzero(entries)
         return from_coo(entries.shape, QQ, rows, cols, _integers(entries[rows, cols]), 1)
-    if hasattr(entries, "tolist"):
-        entries = entries.tolist()
-    if isinstance(entries, str | bytes) or not isinstance(entries, Sequence) or not cast(Sequence[Any], entries):
-        raise DeclarationError(f"{where}: expected a matrix as a list of rows, got {_short(entries)}")
-    table = cast(Sequence[Any], entries)
+    given: object = entries.tolist() if hasattr(entries, "tolist") else entries
+    if isinstance(given, str | bytes) or not isinstance(given, Sequence) or not cast(Sequence[Any], given):
+        raise DeclarationError(f"{where}: expected a matrix as a list of rows, got {_short(cast(object, given))}")
+    table = cast(Sequence[Any], given)
     triples: list[tuple[int, int, Number]] = []
     width: int | None = None
     for i, row in enumerate(table):

@@ -115,7 +115,9 @@ def _dense_kernel(entries: tuple[Ints, Ints, Ints, int], p: int) -> tuple[Ints, 
             j += 1
         pivots.append(j)
         j += 1
-    frees: Ints = np.setdiff1d(np.arange(width), np.array(pivots, np.int64))
+    bound = np.zeros(width, bool)
+    bound[pivots] = True
+    frees = np.flatnonzero(~bound)
     table = np.array([[-int(reduced[i, f]) % p for i in range(rank)] for f in frees.tolist()], np.int64)
     back = width - 1
     return back - frees, back - np.array(pivots, np.int64), table.reshape(len(frees), rank)

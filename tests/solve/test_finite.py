@@ -147,28 +147,17 @@ def test_clifford_group_moments(t: int) -> None:
     # |chi|^2 on the rotation group of the cube: 4, 0 (9 half turns), 1 (8 third turns), 2 (6 quarter turns).
     wanted = Fraction(4**t + 9 * 0**t + 8 + 6 * 2**t, 24)
     assert wanted == [1, 1, 2, 5, 15, 51][t]
-    if t > 3:
-        return
     basis = check(group.rep**t >> group.rep**t, int(wanted))
-    assert str(basis.field) == "QQ<zeta(8)>"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("t", "wanted"), [(4, 15), (5, 51)])
-def test_clifford_group_of_high_order(t: int, wanted: int) -> None:
-    h = [["sqrt(2)/2", "sqrt(2)/2"], ["sqrt(2)/2", "-sqrt(2)/2"]]
-    V = rc.Group([h, [[1, 0], [0, "I"]]]).rep
-    check(V**t >> V**t, wanted)
+    assert t == 0 or str(basis.field) == "QQ<zeta(8)>"
 
 
 def klein() -> Any:
     """PSL(2, 7) in its three-dimensional representation (Klein 1879)."""
     z = [f"zeta(7)**{k}" for k in range(7)]
-    a, b, c = f"({z[4]} - {z[3]})", f"({z[2]} - {z[5]})", f"({z[1]} - {z[6]})"
-    root = "sqrt(-7)"
-    involution = [[f"{x}/{root}" for x in row] for row in ((a, b, c), (b, c, a), (c, a, b))]
+    a, b, c = f"({z[1]} - {z[6]})", f"({z[2]} - {z[5]})", f"({z[4]} - {z[3]})"
+    involution = [[f"-{x}/sqrt(-7)" for x in row] for row in ((a, b, c), (b, c, a), (c, a, b))]
     return rc.Group(
-        [[[z[1], 0, 0], [0, z[4], 0], [0, 0, z[2]]], [[0, 0, 1], [1, 0, 0], [0, 1, 0]], involution],
+        [[[z[4], 0, 0], [0, z[2], 0], [0, 0, z[1]]], [[0, 1, 0], [0, 0, 1], [1, 0, 0]], involution],
         name="PSL(2, 7)",
     )
 
@@ -203,8 +192,10 @@ def test_klein_group() -> None:
     for k, wanted in {2: 0, 3: 0, 4: 1, 5: 0}.items():
         check(one >> V.dual.sym(k), wanted)
     check(V >> V.dual, 0)
-    check(V * V >> V.dual, 0)
+    check(V * V >> V, 0)
+    check(V * V >> V.dual, 1)
     check(V.alt(2) >> V.dual, 1)
+    check(V.sym(2) >> V.dual, 0)
 
 
 def test_kleins_quartic_itself() -> None:
