@@ -51,10 +51,14 @@ from repcore.groups.named import (
     translations,
 )
 from repcore.plan import Block, Factor, Orbit, Plan
+from repcore.reps.affine import AffineMaps, affine_maps
 from repcore.reps.cosets import quotient, regular
 from repcore.reps.hom import Hom
+from repcore.reps.induced import induced
 from repcore.reps.lifted import lift
+from repcore.reps.multilinear import Multilinear, multilinear
 from repcore.reps.permutation import grid, permutation
+from repcore.reps.tensors import TensorMaps, tensor_maps, tensors
 from repcore.reps.tree import Rep, trivial
 from repcore.solve.certificate import Certificate, Step
 from repcore.spec import Spec, dump, load
@@ -65,11 +69,7 @@ from repcore.verify import Verification, verify
 __version__ = "0.1.0"
 
 __all__ = [
-    "GL",
-    "SE",
-    "SL",
-    "SO",
-    "SU",
+    "AffineMaps",
     "Block",
     "Certificate",
     "DeclarationError",
@@ -77,12 +77,14 @@ __all__ = [
     "EquivariantBasis",
     "Factor",
     "Field",
+    "GL",
     "Group",
     "GroupTooLargeError",
     "Hom",
     "IncompatibleError",
     "Matrix",
     "MemoryLimitError",
+    "Multilinear",
     "Number",
     "NumberError",
     "O",
@@ -93,6 +95,10 @@ __all__ = [
     "RepcoreError",
     "RepcoreWarning",
     "RepresentationError",
+    "SE",
+    "SL",
+    "SO",
+    "SU",
     "SolveError",
     "Sp",
     "Spec",
@@ -100,10 +106,12 @@ __all__ = [
     "Step",
     "Store",
     "StoreError",
+    "TensorMaps",
     "U",
     "Verification",
     "__version__",
     "affine",
+    "affine_maps",
     "alternating",
     "cyclic",
     "dihedral",
@@ -113,11 +121,13 @@ __all__ = [
     "grid",
     "hyperoctahedral",
     "icosahedral",
+    "induced",
     "invariants",
     "lift",
     "load",
     "lorentz",
     "matrix",
+    "multilinear",
     "number",
     "octahedral",
     "order",
@@ -129,6 +139,8 @@ __all__ = [
     "scaling",
     "solve",
     "symmetric",
+    "tensor_maps",
+    "tensors",
     "tetrahedral",
     "translations",
     "trivial",

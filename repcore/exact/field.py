@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from repcore.errors import NumberError
 from repcore.exact import cyclotomic as cyc
-from repcore.exact.number import ONE, ZERO, Number, residue, sqrt_squarefree, stabilizer, zeta
+from repcore.exact.number import ONE, ZERO, Number, residue, zeta
+from repcore.exact.special import sqrt_squarefree, stabilizer
 
 __all__ = ["QQ", "Field", "compositum", "field_of"]
 

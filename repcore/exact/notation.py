@@ -14,7 +14,8 @@ from flint import fmpz
 from repcore.errors import NumberError
 from repcore.exact import cyclotomic as cyc
 from repcore.exact.grammar import Binary, Call, Decimal, Integer, Name, Node, Unary, parse, shorten
-from repcore.exact.number import ONE, ZERO, Number, cos_pi, number, residue, sin_pi, sqrt, sqrt_squarefree, zeta
+from repcore.exact.number import ONE, ZERO, Number, number, residue, zeta
+from repcore.exact.special import cos_pi, sin_pi, sqrt, sqrt_squarefree
 
 __all__ = ["from_float", "from_sympy", "read", "terms", "to_sympy", "write"]
 

@@ -10,22 +10,20 @@ Reference: L. C. Washington, Introduction to Cyclotomic Fields, chapters 2 and 4
 
 from __future__ import annotations
 
-import math
 import numbers
 import re
 from collections.abc import Sequence
 from fractions import Fraction
-from functools import lru_cache
 from math import gcd
 from typing import Any, NoReturn, final
 
-from flint import fmpq, fmpq_poly, fmpz, fmpz_poly, nmod, nmod_poly
+from flint import fmpq, fmpq_poly, fmpz
 
 from repcore.errors import NumberError
 from repcore.exact import cyclotomic as cyc
 from repcore.exact.grammar import MAX_DIGITS, MAX_LENGTH, shorten
 
-__all__ = ["ONE", "ZERO", "Number", "cos_pi", "number", "residue", "sin_pi", "sqrt", "stabilizer", "zeta"]
+__all__ = ["ONE", "ZERO", "Number", "make_number", "number", "residue", "short", "zeta"]
 
 _DENSE_INVERSE = 1000  # above this degree the extended gcd is slow: 0.6 s for dense one-digit coordinates at 1,000
 _NORM_INVERSE = 64  # above that, the largest degree of Q(x) for which 1/x is a product of conjugates over the norm
@@ -139,7 +137,7 @@ class Number:
             raise NumberError(f"k: expected a residue prime to the conductor {n}, got {k}")
         if isinstance(self._value, Fraction) or k % n == 1:
             return self
-        return _make(n, cyc.substitute(self._value, n, k % n))
+        return make_number(n, cyc.substitute(self._value, n, k % n))
 
     # ------------------------------------------------------------------------------------------------ equality
 
@@ -170,7 +168,7 @@ class Number:
         return self
 
     def __neg__(self) -> Number:
-        return _make(self.conductor, -self._value)
+        return make_number(self.conductor, -self._value)
 
     def __add__(self, other: object) -> Number:
         right = _operand(other)
@@ -179,10 +177,10 @@ class Number:
         a, b = self._value, right._value
         if isinstance(a, Fraction):
             if isinstance(b, Fraction):
-                return _make(1, a + b)
-            return _make(right.conductor, b + fmpq(a.numerator, a.denominator))
+                return make_number(1, a + b)
+            return make_number(right.conductor, b + fmpq(a.numerator, a.denominator))
         if isinstance(b, Fraction):
-            return _make(self.conductor, a + fmpq(b.numerator, b.denominator))
+            return make_number(self.conductor, a + fmpq(b.numerator, b.denominator))
         n, f, g, primes = _common(self, right)
         return _canonical(n, f + g, primes)
 
@@ -203,10 +201,10 @@ class Number:
         a, b = self._value, right._value
         if isinstance(a, Fraction):
             if isinstance(b, Fraction):
-                return _make(1, a * b)
-            return _make(right.conductor, b * fmpq(a.numerator, a.denominator)) if a else self
+                return make_number(1, a * b)
+            return make_number(right.conductor, b * fmpq(a.numerator, a.denominator)) if a else self
         if isinstance(b, Fraction):
-            return _make(self.conductor, a * fmpq(b.numerator, b.denominator)) if b else right
+            return make_number(self.conductor, a * fmpq(b.numerator, b.denominator)) if b else right
         n, f, g, primes = _common(self, right)
         return _canonical(n, _product(f, g, n), primes)
 
@@ -221,11 +219,11 @@ class Number:
         if isinstance(self._value, Fraction):
             if not self._value:
                 raise NumberError("division by zero; check the denominator")
-            return _make(1, 1 / self._value)
+            return make_number(1, 1 / self._value)
         n = self.conductor
         if cyc.cyclotomic(n).degree() <= _DENSE_INVERSE:
             _, inverse, _ = self._value.xgcd(fmpq_poly(cyc.cyclotomic(n)))
-            return _make(n, inverse)
+            return make_number(n, inverse)
         fixed = frozenset(stabilizer(self))
         degree = cyc.cyclotomic(n).degree() // len(fixed)
         if degree > _NORM_INVERSE:
@@ -254,7 +252,7 @@ class Number:
             return self.inverse() ** -e
         value, n = self._value, self.conductor
         if isinstance(value, Fraction):
-            return _make(1, value**e)
+            return make_number(1, value**e)
         if e <= 1:
             return self if e else ONE
         monomial = cyc.monomial(value)
@@ -321,7 +319,7 @@ def _set(x: Number, conductor: int, value: Fraction | fmpq_poly) -> None:
     object.__setattr__(x, "_hash", None)
 
 
-def _make(conductor: int, value: Fraction | fmpq_poly) -> Number:
+def make_number(conductor: int, value: Fraction | fmpq_poly) -> Number:
     """Wrap a value whose conductor is known to be least."""
     x = object.__new__(Number)
     _set(x, conductor, value)
@@ -329,7 +327,7 @@ def _make(conductor: int, value: Fraction | fmpq_poly) -> Number:
 
 
 def _rational(value: Fraction) -> Number:
-    return _make(1, value)
+    return make_number(1, value)
 
 
 ONE = _rational(Fraction(1))
@@ -340,9 +338,9 @@ def _canonical(n: int, poly: fmpq_poly, primes: Sequence[int]) -> Number:
     """Wrap f(zeta_n), where only ``primes`` can be superfluous in the conductor."""
     m, reduced = cyc.descend(poly, n, primes)
     if m > 1:
-        return _make(m, reduced)
+        return make_number(m, reduced)
     constant = reduced[0]
-    return _make(1, Fraction(int(constant.p), int(constant.q)))
+    return make_number(1, Fraction(int(constant.p), int(constant.q)))
 
 
 def residue(x: Number) -> fmpq_poly:
@@ -389,32 +387,6 @@ def _operand(value: object) -> Number | None:
     return None if exact is None else _rational(exact)
 
 
-@lru_cache(maxsize=4096)
-def stabilizer(x: Number) -> tuple[int, ...]:
-    """Return the residues k modulo the conductor n with x.galois(k) == x, ascending: the group that fixes Q(x).
-
-    The values of x at all primitive n-th roots of unity modulo one prime leave few candidates, each checked exactly.
-
-    >>> stabilizer(number("sqrt(5)")), stabilizer(number("zeta(5)"))
-    ((1, 4), (1,))
-    """
-    n = x.conductor
-    if n == 1:
-        return (1,)
-    p = 2**62 // n * n + 1
-    while not fmpz(p).is_prime():
-        p -= n
-    # the denominator does not matter for equality
-    modular = nmod_poly([int(c) % p for c in residue(x).numer().coeffs()], p)
-    w = cyc.primitive_root(n, p)
-    values = {k: int(modular(nmod(pow(w, k, p), p))) for k in cyc.units(n)}
-    group = frozenset({1})
-    for k, value in values.items():
-        if value == values[1] and k not in group and x.galois(k) == x:
-            group = cyc.generate(n, (*group, k))
-    return tuple(sorted(group))
-
-
 def _round(x: Number, part: int) -> float:
     """Return the real (0) or imaginary (1) part of an irrational number, correctly rounded.
 
@@ -445,7 +417,7 @@ def _round(x: Number, part: int) -> float:
 # ---------------------------------------------------------------------------------------------------- named numbers
 
 
-def _short(q: Fraction | int) -> str:
+def short(q: Fraction | int) -> str:
     return shorten(str(_rational(Fraction(q))))  # str of a huge int raises
 
 
@@ -456,76 +428,15 @@ def zeta(n: int, k: int = 1) -> Number:
     (number('I'), number('1/2 + sqrt(-3)/2'), number('-1'))
     """
     if n < 1:
-        raise NumberError(f"zeta(n) needs a positive integer n, got {_short(n)}")
+        raise NumberError(f"zeta(n) needs a positive integer n, got {short(n)}")
     order = n // gcd(k, n)
     if order > cyc.MAX_CONDUCTOR and (order % 4 != 2 or order // 2 > cyc.MAX_CONDUCTOR):
         raise NumberError(
-            f"a root of unity of order {_short(order)} is too large, conductors above {cyc.MAX_CONDUCTOR} are not "
+            f"a root of unity of order {short(order)} is too large, conductors above {cyc.MAX_CONDUCTOR} are not "
             "supported; use a smaller order"
         )
     conductor, poly = cyc.root(k % n // gcd(k, n), order)
-    return _make(conductor, poly) if conductor > 1 else _canonical(1, poly, ())
-
-
-def cos_pi(r: Fraction | int) -> Number:
-    """Return cos(r pi) = (zeta_2q^p + zeta_2q^-p)/2 for r = p/q."""
-    r = Fraction(r)
-    w = zeta(2 * r.denominator, r.numerator)
-    return (w + w.conjugate()) / 2
-
-
-def sin_pi(r: Fraction | int) -> Number:
-    """Return sin(r pi) = cos((1/2 - r) pi)."""
-    return cos_pi(Fraction(1, 2) - Fraction(r))
-
-
-def sqrt(q: Fraction | int) -> Number:
-    """Return the principal square root of a rational: positive, or a positive multiple of I.
-
-    The Gauss sum g = sum_k (D/k) zeta_|D|^k of a fundamental discriminant D equals sqrt(D), with the principal sign
-    (Gauss 1811). `NumberError` if |D| is above 5,000. The argument is never factored beyond primes up to 5,000.
-
-    >>> sqrt(8), sqrt(Fraction(1, 3)), sqrt(-4)
-    (number('2*sqrt(2)'), number('sqrt(3)/3'), number('2*I'))
-    """
-    q = Fraction(q)
-    rest, free, square = abs(q.numerator * q.denominator), 1, 1
-    if rest == 0:
-        return ZERO
-    p = 2
-    while p <= cyc.MAX_CONDUCTOR and p * p <= rest:
-        while rest % (p * p) == 0:
-            rest //= p * p
-            square *= p
-        if rest % p == 0:
-            rest //= p
-            free *= p
-        p += 1 if p == 2 else 2
-    whole = math.isqrt(rest)
-    if whole * whole == rest:
-        square *= whole
-    else:
-        free *= rest
-    if q < 0:
-        free = -free
-    size = abs(free) if free % 4 == 1 else 4 * abs(free)
-    if size > cyc.MAX_CONDUCTOR:
-        raise NumberError(
-            f"the square root of {_short(q)} has conductor {_short(size)}, and conductors above "
-            f"{cyc.MAX_CONDUCTOR} are not supported; use a smaller radicand"
-        )
-    return sqrt_squarefree(free) * Fraction(square, q.denominator)
-
-
-@lru_cache(maxsize=1024)
-def sqrt_squarefree(d: int) -> Number:
-    """Return the principal square root of a squarefree integer d of discriminant at most 5,000."""
-    if d == 1:
-        return ONE
-    discriminant = d if d % 4 == 1 else 4 * d
-    n = abs(discriminant)
-    gauss = fmpz_poly([cyc.kronecker(discriminant, k) for k in range(n)]) % cyc.cyclotomic(n)
-    return _make(n, fmpq_poly(gauss, 1 if d % 4 == 1 else 2))
+    return make_number(conductor, poly) if conductor > 1 else _canonical(1, poly, ())
 
 
 # ---------------------------------------------------------------------------------------------------- reading

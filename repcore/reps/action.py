@@ -19,7 +19,7 @@ from repcore.exact.matrix import Matrix, block_diag, from_coo, identity, inverse
 from repcore.exact.number import number
 from repcore.groups.finite import elements
 from repcore.groups.span import combine, coordinates_in_span
-from repcore.reps.cosets import cosets
+from repcore.reps.cosets import Quotient, cosets
 from repcore.reps.custom import Custom
 from repcore.reps.lifted import Lifted
 from repcore.reps.tree import (
@@ -28,7 +28,6 @@ from repcore.reps.tree import (
     Defining,
     Dual,
     Product,
-    Quotient,
     Realified,
     Rep,
     Restriction,

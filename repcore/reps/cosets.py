@@ -11,9 +11,9 @@ import numpy.typing as npt
 from repcore.errors import RepresentationError
 from repcore.groups.finite import Elements, elements
 from repcore.groups.group import Group
-from repcore.reps.tree import Quotient, Rep
+from repcore.reps.tree import Rep
 
-__all__ = ["Cosets", "cosets", "quotient", "regular"]
+__all__ = ["Cosets", "Quotient", "cosets", "quotient", "regular"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -84,6 +84,37 @@ def cosets(group: Group, subgroup: Group) -> Cosets:
                     of[y] = of[start]
                     stack.append(y)
     return Cosets(table, np.array(first, np.int64), of)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Quotient(Rep):
+    """The permutation representation on the left cosets gH of a subgroup of a finite group.
+
+    Cosets are ordered by their least element in the canonical order of the group's elements, so that the coset of the
+    identity is first and the order does not depend on the generators.
+    """
+
+    group: Group
+    subgroup: Group
+
+    @property
+    def dim(self) -> int:
+        """The dimension of the space."""
+        return cosets(self.group, self.subgroup).count
+
+    @property
+    def _tree(self) -> tuple[object, ...]:
+        return ("quotient", self.subgroup.digest)
+
+    @property
+    def _is_regular(self) -> bool:
+        return not self.subgroup.generators
+
+    def __str__(self) -> str:
+        return "regular" if self._is_regular else f"quotient({self.subgroup})"
+
+    def __repr__(self) -> str:
+        return f"regular({self.group!r})" if self._is_regular else f"quotient({self.group!r}, {self.subgroup!r})"
 
 
 def quotient(group: Group, subgroup: Group) -> Rep:

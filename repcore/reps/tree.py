@@ -25,7 +25,6 @@ __all__ = [
     "Defining",
     "Dual",
     "Product",
-    "Quotient",
     "Realified",
     "Rep",
     "Restriction",
@@ -405,39 +404,6 @@ class Alt(_PowerNode):
     def dim(self) -> int:
         """The dimension of the space."""
         return comb(self.rep.dim, self.k)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Quotient(Rep):
-    """The permutation representation on the left cosets gH of a subgroup of a finite group.
-
-    Cosets are ordered by their least element in the canonical order of the group's elements, so that the coset of the
-    identity is first and the order does not depend on the generators.
-    """
-
-    group: Group
-    subgroup: Group
-
-    @property
-    def dim(self) -> int:
-        """The dimension of the space."""
-        from repcore.reps.cosets import cosets
-
-        return cosets(self.group, self.subgroup).count
-
-    @property
-    def _tree(self) -> tuple[object, ...]:
-        return ("quotient", self.subgroup.digest)
-
-    @property
-    def _is_regular(self) -> bool:
-        return not self.subgroup.generators
-
-    def __str__(self) -> str:
-        return "regular" if self._is_regular else f"quotient({self.subgroup})"
-
-    def __repr__(self) -> str:
-        return f"regular({self.group!r})" if self._is_regular else f"quotient({self.group!r}, {self.subgroup!r})"
 
 
 def trivial(group: Group) -> Rep:

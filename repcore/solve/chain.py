@@ -174,12 +174,14 @@ def _eliminate(reduced: Reduced, rest: tuple[int, ...], budget: Budget) -> Solut
     if max(reduced.shape) <= _SPUN and _spin_cost(reduced.shape) < _dense_cost(left):
         below = prime_bound(max(*reduced.shape, SPUN_UNKNOWNS))
         whole = replace(reduced, orbits=orbits(reduced.shape, ()))
-        solution = _lifted(whole, partial(_spun, whole, budget.memory_limit), below, "spin", steps, budget)
+        solution = _lifted(whole, partial(_spun, whole, budget.memory_limit), below, "spin", steps, budget, 1)
         if solution is not None:
             return solution
     # The dense block, FLINT's copy of it, and the list between them.
     budget.admit(60 * left * left, f"a dense block of {left} unknowns", "change to a basis in which the generators are sparse")
-    return _lifted(reduced, partial(_eliminated, reduced, rest), 2**31, "nullspace", steps, budget)
+    # With every generator imposed there is no shortcut to blame, so only the primes can be bad.
+    patience = _PRIMES if len(rest) == len(reduced.images) else 2
+    return _lifted(reduced, partial(_eliminated, reduced, rest), 2**31, "nullspace", steps, budget, patience)
 
 
 def _eliminated(reduced: Reduced, rest: tuple[int, ...], at: tuple[int, int]) -> Kernel | None:
@@ -200,10 +202,18 @@ def _lifted(
     name: str,
     steps: tuple[Step, ...],
     budget: Budget,
+    patience: int,
 ) -> Solution | None:
-    """Kernels modulo as many primes as it takes until the lifted basis passes the exact check."""
+    """Kernels modulo as many primes as it takes until the lifted basis passes the exact check.
+
+    A candidate that one more prime does not change and that still fails is the basis of something too large: the primes were
+    bad, or a shortcut or a random choice dropped a constraint. A prime with a smaller nullity settles the first; ``patience``
+    such failures in a row are taken for the second, and None is returned.
+    """
     field = reduced.field
     kernels: list[list[Kernel]] = []
+    stable = 0
+    last: Matrix | None = None
     for p in islice(_usable(field, reduced, below), _PRIMES):
         found = [k for k in budget.map(kernel_at, [(p, root) for root in field.roots(p)]) if k is not None]
         if len(found) < field.degree:
@@ -213,17 +223,19 @@ def _lifted(
         if len(dims) > 1 or (kernels and found[0].dim > kernels[0][0].dim):
             continue
         if kernels and found[0].dim < kernels[0][0].dim:
-            kernels = []
+            kernels, stable, last = [], 0, None
         kernels.append(found)
         candidate = lift(field, kernels)
         if candidate is None:
             continue
         basis = _spread(reduced, candidate)
         if solves_exactly(basis, reduced.images, field):
-            last = Step(name, steps[-1].after, candidate.shape[0], f"largest block {found[0].largest}")
-            return Solution(basis, "nullity", tuple(k[0].p for k in kernels), (*steps, last))
-        if len(kernels) >= 3:
+            step = Step(name, steps[-1].after, candidate.shape[0], f"largest block {found[0].largest}")
+            return Solution(basis, "nullity", tuple(k[0].p for k in kernels), (*steps, step))
+        stable = stable + 1 if candidate == last else 0
+        if stable >= patience:
             return None
+        last = candidate
     return None
 
 

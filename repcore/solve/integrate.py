@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from repcore.exact.matrix import Matrix, from_coo, identity, inverse
+from repcore.reps.cosets import Quotient
 from repcore.reps.custom import Custom
-from repcore.reps.tree import Quotient, Rep
+from repcore.reps.tree import Rep
 
 __all__ = ["conjugacy_representatives", "is_functorial", "quarter_turn"]
 

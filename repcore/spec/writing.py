@@ -8,9 +8,10 @@ from typing import Any, cast
 
 from repcore.errors import SpecError
 from repcore.exact.grammar import shorten
+from repcore.reps.cosets import Quotient
 from repcore.reps.custom import Custom
 from repcore.reps.lifted import Lifted
-from repcore.reps.tree import Alt, Conjugate, Defining, Dual, Product, Quotient, Realified, Rep, Restriction, Sum, Sym, Trivial
+from repcore.reps.tree import Alt, Conjugate, Defining, Dual, Product, Realified, Rep, Restriction, Sum, Sym, Trivial
 from repcore.spec.groups import plain_matrices, write_group
 from repcore.spec.spec import Spec
 

@@ -10,16 +10,18 @@ from functools import lru_cache, singledispatch
 from repcore.errors import StoreError
 from repcore.exact.matrix import Matrix
 from repcore.groups.group import Group, PermutationGroup, direct_product
+from repcore.reps.cosets import Quotient
 from repcore.reps.custom import Custom
 from repcore.reps.hom import Hom
+from repcore.reps.induced import Induced
 from repcore.reps.lifted import Lifted
+from repcore.reps.tensors import Tensors
 from repcore.reps.tree import (
     Alt,
     Conjugate,
     Defining,
     Dual,
     Product,
-    Quotient,
     Realified,
     Rep,
     Restriction,
@@ -118,6 +120,16 @@ def _(rep: Lifted, group: Group) -> Rep:
 @_canonical.register
 def _(rep: Quotient, group: Group) -> Rep:
     return Quotient(group, canonical_group(rep.subgroup))
+
+
+@_canonical.register
+def _(rep: Induced, group: Group) -> Rep:
+    return Induced(group, _canonical(rep.rep, canonical_group(rep.rep.group)))
+
+
+@_canonical.register
+def _(rep: Tensors, group: Group) -> Rep:
+    return Tensors(group, tuple(_canonical(v, group) for v in rep.factors), rep.formula)
 
 
 @_canonical.register

@@ -21,16 +21,18 @@ from repcore.exact.field import field_of
 from repcore.exact.matrix import Matrix, from_coo, zeros
 from repcore.exact.number import Number, number
 from repcore.groups.group import Group, PermutationGroup, direct_product
+from repcore.reps.cosets import Quotient
 from repcore.reps.custom import Custom
 from repcore.reps.hom import Hom
+from repcore.reps.induced import Induced
 from repcore.reps.lifted import Lifted
+from repcore.reps.tensors import Tensors, tensors
 from repcore.reps.tree import (
     Alt,
     Conjugate,
     Defining,
     Dual,
     Product,
-    Quotient,
     Realified,
     Rep,
     Restriction,
@@ -150,6 +152,16 @@ def _(rep: Lifted, depth: int) -> dict[str, Any]:
 @_encode.register
 def _(rep: Quotient, depth: int) -> dict[str, Any]:
     return {"node": "quotient", "subgroup": encode_group(rep.subgroup)}
+
+
+@_encode.register
+def _(rep: Induced, depth: int) -> dict[str, Any]:
+    return {"node": "induced", "group": encode_group(rep.rep.group), "rep": encode_rep(rep.rep, depth)}
+
+
+@_encode.register
+def _(rep: Tensors, depth: int) -> dict[str, Any]:
+    return {"node": "tensors", "formula": rep.formula, "factors": [encode_rep(v, depth) for v in rep.factors]}
 
 
 @_encode.register
@@ -323,6 +335,17 @@ def _decode_lifted(node: _Node) -> Rep:
     return Lifted(node.group, node.rep(node.group.factors[factor]), factor)
 
 
+def _decode_induced(node: _Node) -> Rep:
+    return Induced(node.group, node.rep(node.subgroup("group")))
+
+
+def _decode_tensors(node: _Node) -> Rep:
+    factors = [node.child(v, f"{node.at('factors')}[{i}]") for i, v in enumerate(node.list("factors"))]
+    formula = take_text(node.get("formula"), node.at("formula"))
+    # The indices of a canonical formula are those of its first term, in the order of the axes.
+    return tensors(dict(zip(formula.partition("=")[0], factors, strict=True)), formula)
+
+
 def _decode_custom(node: _Node) -> Rep:
     discrete, lie = (_matrices(node.get(k), node.at(k)) for k in ("discrete", "lie"))
     return Custom(node.group, discrete, lie, take_text(node.table.get("name", ""), node.at("name")))
@@ -341,5 +364,7 @@ _DECODERS: dict[str, Callable[[_Node], Rep]] = {
     "restriction": _decode_restriction,
     "lifted": _decode_lifted,
     "quotient": lambda node: Quotient(node.group, node.subgroup("subgroup")),
+    "induced": _decode_induced,
+    "tensors": _decode_tensors,
     "custom": _decode_custom,
 }

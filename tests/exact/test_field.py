@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from repcore.errors import NumberError
 from repcore.exact import cyclotomic as cyc
 from repcore.exact.field import QQ, Field, compositum, field_of
-from repcore.exact.number import Number, number, stabilizer, zeta
+from repcore.exact.number import Number, number, zeta
+from repcore.exact.special import stabilizer
 
 # generators, name, degree, minimal polynomial of theta (constant term first)
 NAMED = [

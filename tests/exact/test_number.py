@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from repcore.errors import NumberError
 from repcore.exact import cyclotomic as cyc
-from repcore.exact.number import Number, cos_pi, number, sin_pi, sqrt, stabilizer, zeta
+from repcore.exact.number import Number, number, zeta
+from repcore.exact.special import cos_pi, sin_pi, sqrt, stabilizer
 
 CONDUCTORS = [1, 3, 4, 5, 7, 8, 9, 12, 13, 15, 16, 20, 21, 24, 28, 36, 40]
 SQUAREFREE = [d for d in range(-110, 111) if d and all(d % (p * p) for p in (2, 3, 5, 7))]

@@ -24,7 +24,7 @@ LAYERS = (
     ("reps",),
     ("solve",),
     ("basis", "decompose"),
-    ("plan", "soft", "defect"),
+    ("plan", "soft", "defect", "verify"),
     ("store",),
     ("spec",),
     ("plot",),

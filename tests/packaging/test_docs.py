@@ -50,11 +50,11 @@ def test_a_missing_name_is_found(extension: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_public_names_exist_and_are_sorted(package: str) -> None:
+def test_public_names_exist_and_occur_once(package: str) -> None:
     module = importlib.import_module(package)
     names = list(getattr(module, "__all__", ()))
     assert [name for name in names if not hasattr(module, name)] == []
-    assert names == sorted(set(names))
+    assert len(names) == len(set(names))  # their order is ruff's business (RUF022)
 
 
 @pytest.mark.slow
