@@ -55,9 +55,11 @@ from repcore.reps.affine import AffineMaps, affine_maps
 from repcore.reps.cosets import quotient, regular
 from repcore.reps.hom import Hom
 from repcore.reps.induced import induced
+from repcore.reps.irreps import irrep, irreps_from
 from repcore.reps.lifted import lift
 from repcore.reps.multilinear import Multilinear, multilinear
 from repcore.reps.permutation import grid, permutation
+from repcore.reps.scales import to_orthonormal
 from repcore.reps.tensors import TensorMaps, tensor_maps, tensors
 from repcore.reps.tree import Rep, trivial
 from repcore.solve.certificate import Certificate, Step
@@ -69,6 +71,11 @@ from repcore.verify import Verification, verify
 __version__ = "0.1.0"
 
 __all__ = [
+    "GL",
+    "SE",
+    "SL",
+    "SO",
+    "SU",
     "AffineMaps",
     "Block",
     "Certificate",
@@ -77,7 +84,6 @@ __all__ = [
     "EquivariantBasis",
     "Factor",
     "Field",
-    "GL",
     "Group",
     "GroupTooLargeError",
     "Hom",
@@ -95,10 +101,6 @@ __all__ = [
     "RepcoreError",
     "RepcoreWarning",
     "RepresentationError",
-    "SE",
-    "SL",
-    "SO",
-    "SU",
     "SolveError",
     "Sp",
     "Spec",
@@ -123,6 +125,8 @@ __all__ = [
     "icosahedral",
     "induced",
     "invariants",
+    "irrep",
+    "irreps_from",
     "lift",
     "load",
     "lorentz",
@@ -142,6 +146,7 @@ __all__ = [
     "tensor_maps",
     "tensors",
     "tetrahedral",
+    "to_orthonormal",
     "translations",
     "trivial",
     "verify",

@@ -16,6 +16,7 @@ from repcore.exact.field import QQ, Field, compositum
 from repcore.exact.matrix import Matrix, from_coo
 from repcore.reps.atoms import atoms
 from repcore.reps.hom import FORMAT, Hom
+from repcore.reps.scales import scale_squares, scales
 from repcore.reps.tree import Rep
 from repcore.solve.budget import Budget
 from repcore.solve.certificate import Certificate, Step
@@ -86,12 +87,16 @@ class EquivariantBasis:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the exact content and of the version of the canonical form."""
+        """SHA-256 of the exact content, of the version of the canonical form, and of the scales if there are any."""
         h = hashlib.sha256(repr((FORMAT, self.shape, str(self.field))).encode())
         for b in self.blocks:
             h.update(repr((b.rows.shape, b.cols.shape, b.basis.shape, b.basis.nnz, b.basis.den)).encode())
             for array in (b.rows, b.cols, b.basis.rows, b.basis.cols, b.basis.nums):
                 h.update(_bytes(array))
+        for rep in (self.space.codomain, self.space.domain):
+            squares = scale_squares(rep)
+            if squares is not None:
+                h.update(repr(list(map(str, squares))).encode())
         return h.hexdigest()
 
     def __eq__(self, other: object) -> bool:
@@ -125,11 +130,24 @@ class EquivariantBasis:
         """The elements as exact sympy matrices of shape (dim Y, dim X), in canonical order."""
         return [b.to_sympy() for b in self]
 
+    def scaling_of(self, block: BasisBlock) -> npt.NDArray[np.float64] | None:
+        """What turns the exact entries of a block into floats in the orthonormal convention, (dim W * dim V,); None for 1.
+
+        S_Y[y] / S_X[x] at entry (y, x), see ``repcore.reps.scales``; only labelled irreps (``rc.irrep``) have S other than 1.
+        """
+        x, y = self.space.domain, self.space.codomain
+        if scale_squares(x) is None and scale_squares(y) is None:
+            return None
+        return (scales(y)[block.rows[0]][:, None] / scales(x)[block.cols[0]]).ravel()
+
     def to_scipy(self, dtype: npt.DTypeLike | None = None) -> Any:
-        """The elements as columns of a sparse array of shape (dim Y * dim X, dim), each entry rounded once."""
+        """The elements as columns of a sparse array of shape (dim Y * dim X, dim), each entry rounded once.
+
+        Labelled irreps are in their orthonormal convention, as in :meth:`to_numpy`.
+        """
         from scipy.sparse import coo_array
 
-        parts = [_spread(b, self.shape[1]) for b in self.blocks]
+        parts = [_spread(b, self.shape[1], self.scaling_of(b)) for b in self.blocks]
         at, element = (np.concatenate([p[i] for p in parts] or [np.zeros(0, np.int64)]) for i in (0, 1))
         values = np.concatenate([p[2] for p in parts] or [np.zeros(0)])
         shape = (self.shape[0] * self.shape[1], self.dim)
@@ -137,6 +155,10 @@ class EquivariantBasis:
 
     def to_numpy(self, dtype: npt.DTypeLike = np.float64, *, orthonormal: bool = False, memory_limit: int = 8 * 2**30) -> Array:
         """The elements as a dense array of shape (dim, dim Y, dim X).
+
+        Where X or Y has labelled irreps (``rc.irrep``), exact matrices are in their rational model and this array is in their
+        orthonormal convention, which for SO(3) and O(3) is e3nn's: S_Y B S_X^-1 in place of B, with the S of
+        ``repcore.reps.scales``. In all other spaces S is 1.
 
         Args:
             dtype: float or complex type; a basis over a field that is not real needs a complex one.
@@ -157,11 +179,17 @@ class EquivariantBasis:
             )
         out = np.zeros((self.dim, *self.shape), dtype)
         for b in self.blocks:
-            dense = orthonormal_columns(b.basis).T if orthonormal else b.basis.to_numpy()
+            dense = self._dense(b, orthonormal)
             tiles = dense.reshape(-1, b.rows.shape[1], b.cols.shape[1])
             element = b.order[:, :, :, None, None]
             out[element, b.rows[:, None, None, :, None], b.cols[None, :, None, None, :]] = tiles[None, None]
         return out
+
+    def _dense(self, b: BasisBlock, orthonormal: bool) -> Array:
+        scaling = self.scaling_of(b)
+        if orthonormal:
+            return orthonormal_columns(b.basis, scaling).T
+        return b.basis.to_numpy() if scaling is None else b.basis.to_numpy() * scaling
 
     def __repr__(self) -> str:
         known = self.certificate.status
@@ -224,15 +252,18 @@ def assemble(
     return EquivariantBasis(space, over, tuple(out), certificate, steps)
 
 
-def orthonormal_columns(basis: Matrix) -> Array:
+def orthonormal_columns(basis: Matrix, scaling: npt.NDArray[np.float64] | None = None) -> Array:
     """The orthonormal form, version 1: (N, k), Gram-Schmidt of the echelon rows in their order, positive on the diagonal.
 
     Column j lies in the span of echelon elements 0 to j and has a positive inner product with element j. Echelon elements of
-    disjoint support are only scaled. Cost: N k^2 floating point operations.
+    disjoint support are only scaled. With ``scaling`` (N,) every echelon row is multiplied by them first, see
+    :meth:`EquivariantBasis.scaling_of`. Cost: N k^2 floating point operations.
     """
     k, size = basis.shape
     lengths = np.bincount(basis.cols, minlength=size) if basis.nnz else np.zeros(size, np.int64)
     dense = basis.to_numpy().T
+    if scaling is not None:
+        dense = dense * scaling[:, None]
     if lengths.max(initial=0) <= 1:
         norms = np.sqrt(np.sum(np.abs(dense) ** 2, axis=0))
         return dense / norms
@@ -241,12 +272,12 @@ def orthonormal_columns(basis: Matrix) -> Array:
     return q * (diagonal / np.abs(diagonal)).reshape(1, k)
 
 
-def _spread(b: BasisBlock, width: int) -> tuple[Ints, Ints, Array]:
+def _spread(b: BasisBlock, width: int, scaling: npt.NDArray[np.float64] | None) -> tuple[Ints, Ints, Array]:
     """Coordinates (entry, element, value) of a block in the whole map, copies expanded."""
     y, x = np.divmod(b.basis.cols, b.cols.shape[1])
     at = b.rows[:, y][:, None, :] * width + b.cols[:, x][None, :, :]
     element = b.order[:, :, b.basis.rows]
-    values = b.basis.values()
+    values = b.basis.values() if scaling is None else b.basis.values() * scaling[b.basis.cols]
     return at.ravel(), element.ravel(), np.broadcast_to(values, at.shape).ravel()
 
 

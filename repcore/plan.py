@@ -2,6 +2,7 @@
 
 A plan is a list of blocks, one for each pair of distinct summands, multiplicities factored out. Theta, the coefficient vector,
 refers to the orthonormal form of the basis in canonical order: theta[i] belongs to ``basis.to_numpy(orthonormal=True)[i]``.
+Weights and inputs are in the coordinates of that array: labelled irreps (``rc.irrep``) in their orthonormal convention.
 """
 
 from __future__ import annotations
@@ -143,17 +144,17 @@ class Plan:
 
 def make_plan(basis: EquivariantBasis) -> Plan:
     """The plan of a basis: ``orbit`` blocks where the supports of the elements are disjoint, ``factor`` blocks elsewhere."""
-    blocks = tuple(Block(b.rows, b.cols, b.order, _structure(b)) for b in basis.blocks)
+    blocks = tuple(Block(b.rows, b.cols, b.order, _structure(b, basis.scaling_of(b))) for b in basis.blocks)
     return Plan(basis.shape, basis.dim, blocks, basis.digest, not basis.field.is_real)
 
 
-def _structure(b: BasisBlock) -> Orbit | Factor:
+def _structure(b: BasisBlock, scaling: Array | None) -> Orbit | Factor:
     k, size = b.basis.shape
     if len(np.unique(b.basis.cols)) < b.basis.nnz:
-        return Factor(_frozen(orthonormal_columns(b.basis)))
+        return Factor(_frozen(orthonormal_columns(b.basis, scaling)))
     ids = np.full(size, -1, np.int64)
     ids[b.basis.cols] = b.basis.rows
-    entries = b.basis.values()
+    entries = b.basis.values() if scaling is None else b.basis.values() * scaling[b.basis.cols]
     norms = np.sqrt(np.bincount(b.basis.rows, np.abs(entries) ** 2, k))
     values = np.zeros(size, entries.dtype)
     values[b.basis.cols] = entries / norms[b.basis.rows]

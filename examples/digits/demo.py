@@ -108,8 +108,8 @@ def solve(symmetry: Path, folder: Path) -> tuple[Any, dict[str, rc.EquivariantBa
         begin = time.perf_counter()
         bases[name] = rc.solve(space, store=store)
         seconds = time.perf_counter() - begin
-        if not rc.verify(bases[name]):
-            raise SystemExit(f"demo: the basis of {name} does not verify:\n{rc.verify(bases[name])}")
+        if not (check := rc.verify(bases[name])):
+            raise SystemExit(f"demo: the basis of {name}, {'from the cache' if space in cached else 'solved now'}, is {check}")
         rc.dump(bases[name], folder / f"{name}.safetensors")
         where = f"as {same}" if same else "cache" if space in cached else "solved"
         sizes = f"{space.shape[0] * space.shape[1]:,}", f"{bases[name].dim:,}"

@@ -40,7 +40,7 @@ def largest(nums: Array) -> int:
 
 def widened(nums: Array, factor: int) -> Array:
     """The same integers in a type that holds ``factor`` times their size."""
-    if nums.dtype != object and largest(nums) * factor >= SAFE:
+    if nums.dtype != object and max(largest(nums), 1) * factor >= SAFE:
         return nums.astype(object)
     return nums
 

@@ -224,6 +224,8 @@ class Number:
         if cyc.cyclotomic(n).degree() <= _DENSE_INVERSE:
             _, inverse, _ = self._value.xgcd(fmpq_poly(cyc.cyclotomic(n)))
             return make_number(n, inverse)
+        from repcore.exact.special import stabilizer  # built on this module
+
         fixed = frozenset(stabilizer(self))
         degree = cyc.cyclotomic(n).degree() // len(fixed)
         if degree > _NORM_INVERSE:
@@ -418,6 +420,7 @@ def _round(x: Number, part: int) -> float:
 
 
 def short(q: Fraction | int) -> str:
+    """A rational for a message, shortened."""
     return shorten(str(_rational(Fraction(q))))  # str of a huge int raises
 
 

@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 from functools import lru_cache
 
-from flint import fmpq_poly, fmpz, fmpz_poly
+from flint import fmpq_poly, fmpz, fmpz_poly, nmod, nmod_poly
 
 from repcore.errors import NumberError
 from repcore.exact import cyclotomic as cyc
@@ -21,6 +21,7 @@ def stabilizer(x: Number) -> tuple[int, ...]:
 
     The values of x at all primitive n-th roots of unity modulo one prime leave few candidates, each checked exactly.
 
+    >>> from repcore.exact.number import number
     >>> stabilizer(number("sqrt(5)")), stabilizer(number("zeta(5)"))
     ((1, 4), (1,))
     """

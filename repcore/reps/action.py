@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache, singledispatch
-from itertools import combinations, combinations_with_replacement, product
 
 import numpy as np
 
@@ -21,7 +20,9 @@ from repcore.groups.finite import elements
 from repcore.groups.span import combine, coordinates_in_span
 from repcore.reps.cosets import Quotient, cosets
 from repcore.reps.custom import Custom
+from repcore.reps.irreps import Irrep, irrep_derivative, irrep_image
 from repcore.reps.lifted import Lifted
+from repcore.reps.powers import power_derivative, power_image
 from repcore.reps.tree import (
     Alt,
     Conjugate,
@@ -154,26 +155,22 @@ def _(rep: Lifted, a: Matrix) -> Matrix:
 
 @discrete_image.register
 def _(rep: Sym, g: Matrix) -> Matrix:
-    into, onto = _power_maps(rep.rep.dim, rep.k, signed=False)
-    return onto @ (_tensor([discrete_image(rep.rep, g)] * rep.k) @ into)
+    return power_image(discrete_image(rep.rep, g), rep.k, signed=False)
 
 
 @lie_image.register
 def _(rep: Sym, a: Matrix) -> Matrix:
-    into, onto = _power_maps(rep.rep.dim, rep.k, signed=False)
-    return onto @ (_leibniz([lie_image(rep.rep, a)] * rep.k) @ into)
+    return power_derivative(lie_image(rep.rep, a), rep.k, signed=False)
 
 
 @discrete_image.register
 def _(rep: Alt, g: Matrix) -> Matrix:
-    into, onto = _power_maps(rep.rep.dim, rep.k, signed=True)
-    return onto @ (_tensor([discrete_image(rep.rep, g)] * rep.k) @ into)
+    return power_image(discrete_image(rep.rep, g), rep.k, signed=True)
 
 
 @lie_image.register
 def _(rep: Alt, a: Matrix) -> Matrix:
-    into, onto = _power_maps(rep.rep.dim, rep.k, signed=True)
-    return onto @ (_leibniz([lie_image(rep.rep, a)] * rep.k) @ into)
+    return power_derivative(lie_image(rep.rep, a), rep.k, signed=True)
 
 
 @discrete_image.register
@@ -220,6 +217,16 @@ def _(rep: Custom, a: Matrix) -> Matrix:
     return combine(weights, rep.lie, (rep.dim, rep.dim))
 
 
+@discrete_image.register
+def _(rep: Irrep, g: Matrix) -> Matrix:
+    return irrep_image(rep, g)
+
+
+@lie_image.register
+def _(rep: Irrep, a: Matrix) -> Matrix:
+    return irrep_derivative(rep, a)
+
+
 # -- building blocks -----------------------------------------------------------------------------------------------
 
 
@@ -256,29 +263,3 @@ def _factor_block(rep: Lifted, g: Matrix) -> Matrix:
     n = factors[rep.factor].dim
     inside = (g.rows >= top) & (g.rows < top + n)
     return from_coo((n, n), g.field, g.rows[inside] - top, g.cols[inside] - top, g.nums[inside], g.den).reduced()
-
-
-@lru_cache(maxsize=64)
-def _power_maps(n: int, k: int, *, signed: bool) -> tuple[Matrix, Matrix]:
-    """``into`` picks the sorted index tuples out of the tensor power, ``onto`` sorts a tuple (with its sign, or to zero)."""
-    choose = combinations if signed else combinations_with_replacement
-    basis = {t: i for i, t in enumerate(choose(range(n), k))}
-    place = n ** np.arange(k)[::-1]
-    flat = np.array([int(np.dot(t, place)) for t in basis], np.int64)
-    into = from_coo((n**k, len(basis)), QQ, flat, np.arange(len(basis)), np.ones((len(basis), 1), np.int64), 1)
-    rows: list[int] = []
-    cols: list[int] = []
-    signs: list[int] = []
-    for col, t in enumerate(product(range(n), repeat=k)):
-        row = basis.get(tuple(sorted(t)))
-        if row is not None:
-            rows.append(row)
-            cols.append(col)
-            signs.append(_sign(t) if signed else 1)
-    onto = from_coo((len(basis), n**k), QQ, rows, cols, np.array(signs, np.int64).reshape(-1, 1), 1)
-    return into, onto
-
-
-def _sign(t: tuple[int, ...]) -> int:
-    inversions = sum(a > b for i, a in enumerate(t) for b in t[i + 1 :])
-    return -1 if inversions % 2 else 1

@@ -45,7 +45,9 @@ class AffineMaps:
         """
         array = np.asarray(weights)
         if array.shape[-2:] != self.shape:
-            raise IncompatibleError(f"weights: expected an array of shape (..., {self.shape[0]}, {self.shape[1]}), got {array.shape}")
+            raise IncompatibleError(
+                f"weights: expected an array of shape (..., {self.shape[0]}, {self.shape[1]}), got {array.shape}"
+            )
         return array[..., :-1], array[..., -1]
 
     def join(self, linear: npt.ArrayLike, bias: npt.ArrayLike) -> Array:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, reduce, singledispatch
+from itertools import combinations_with_replacement
+from operator import mul
 
 import numpy as np
 import numpy.typing as npt
 
 from repcore.reps.lifted import Lifted
-from repcore.reps.tree import Conjugate, Dual, Product, Realified, Rep, Restriction, Sum, Trivial
+from repcore.reps.powers import index_tuples, places
+from repcore.reps.tree import Alt, Conjugate, Dual, Product, Realified, Rep, Restriction, Sum, Sym, Trivial
 
 __all__ = ["Atom", "atoms"]
 
@@ -33,7 +36,8 @@ class Atom:
 def atoms(rep: Rep) -> tuple[Atom, ...]:
     """The distinct summands of a representation, in order of first appearance.
 
-    Sums are opened, also inside tensor products, duals, conjugates, restrictions and lifts; equal summands are collected.
+    Sums are opened, also inside tensor products, powers, duals, conjugates, restrictions and lifts; equal summands are
+    collected.
 
     >>> from repcore import dihedral, trivial
     >>> V, one = dihedral(4).rep, trivial(dihedral(4))
@@ -113,6 +117,44 @@ def _(rep: Realified) -> list[Atom]:
     n = rep.rep.dim
     # (Re, Im) of the whole are stacked, so a copy of a summand stands at its own places and again n further on.
     return [Atom(a.rep.realify(), np.concatenate([a.positions, a.positions + n], axis=1)) for a in atoms(rep.rep)]
+
+
+@_pieces.register
+def _(rep: Sym) -> list[Atom]:
+    return _power_pieces(rep, signed=False)
+
+
+@_pieces.register
+def _(rep: Alt) -> list[Atom]:
+    return _power_pieces(rep, signed=True)
+
+
+def _power_pieces(rep: Sym | Alt, *, signed: bool) -> list[Atom]:
+    """Sym^k(A + B) = sum of Sym^i(A) (x) Sym^(k-i)(B), and Alt^k likewise.
+
+    With all of A before all of B an index tuple is one of A followed by one of B, and their order is the lexicographic one: the
+    places of a piece increase. Where summands are interleaved they would not, and the power stays whole.
+    """
+    n, k = rep.rep.dim, rep.k
+    parts = sorted(((int(at[0]), a.rep) for a in atoms(rep.rep) for at in a.positions), key=lambda part: part[0])
+    interleaved = any(np.any(np.diff(a.positions, axis=1) != 1) for a in atoms(rep.rep))
+    if interleaved or (len(parts) < 2 and not isinstance(rep.rep, Trivial)):
+        return [Atom(rep, np.arange(rep.dim, dtype=np.int64).reshape(1, -1))]
+    out: list[Atom] = []
+    for chosen in combinations_with_replacement(range(len(parts)), k):
+        factors: list[Rep] = []
+        tuples = np.zeros((1, 0), np.int64)
+        for i in dict.fromkeys(chosen):
+            start, v = parts[i]
+            degree = chosen.count(i)
+            inner = index_tuples(v.dim, degree, signed=signed) + start
+            tuples = np.concatenate([np.repeat(tuples, len(inner), axis=0), np.tile(inner, (len(tuples), 1))], axis=1)
+            # Every power of the trivial representation that is not zero is trivial.
+            factors.append(v if isinstance(v, Trivial) else v.alt(degree) if signed else v.sym(degree))
+        at = places(tuples, n, signed=signed)
+        if len(at):
+            out += [Atom(a.rep, at[a.positions]) for a in atoms(reduce(mul, factors))]
+    return out
 
 
 def _inside(inner: Rep, wrap: Callable[[Rep], Rep]) -> list[Atom]:

@@ -78,7 +78,7 @@ def parse_formula(text: str) -> Formula:
         RepresentationError: with the 0-based position, an index that is no letter, stands twice, is missing or is new.
 
     >>> parse_formula("ijk=-jik").moves
-    ((-1, (1, 0, 2), 4),)
+    ((-1, (1, 0, 2), 5),)
     >>> parse_formula("ij=jk")
     Traceback (most recent call last):
         ...

@@ -36,9 +36,9 @@ def harmonic_squares(degree: int) -> tuple[Fraction, ...]:
     >>> [int(s) for s in harmonic_squares(2)]
     [1, 4, 3, 4, 1]
     """
-    return tuple(Fraction(comb(2 * degree, degree + m), 1 if m else 2) for m in range(-degree, degree + 1)) if degree else (
-        Fraction(1),
-    )
+    if degree == 0:
+        return (Fraction(1),)
+    return tuple(Fraction(comb(2 * degree, degree + m), 1 if m else 2) for m in range(-degree, degree + 1))
 
 
 @lru_cache(maxsize=512)
@@ -94,7 +94,7 @@ def _rotations(degree: int) -> tuple[Matrix, Matrix, Matrix]:
             # c_m -> (down c_(m-1) - up c_(m+1)) / 2, the same for real and imaginary parts; the imaginary part of f_0 is 0.
             if m > 1 or s > 0:
                 about_x[s * m, s * (m - 1)] = down
-                about_z[-s * m, s * (m - 1)] = -s * down if m > 1 else -down
+                about_z[-s * m, s * (m - 1)] = -s * down
             if m < degree:
                 about_x[s * m, s * (m + 1)] = -up
                 about_z[s * m, -s * (m + 1)] = s * up

@@ -310,5 +310,3 @@ def _maps(shape: tuple[int, ...], moves: _Moves) -> tuple[Matrix, Matrix, Matrix
     den = lcm(*set(lengths.tolist())) if count else 1
     into = from_coo((size, count), QQ, live, of, (signs * (den // lengths[of])).reshape(-1, 1), den)
     return pick, onto, into
-
-

@@ -36,7 +36,7 @@ from repcore.reps.action import discrete_image, image
 from repcore.reps.tree import Rep
 from repcore.solve.budget import Budget
 from repcore.solve.certificate import Step
-from repcore.solve.check import orbits_are_invariant, solves_exactly
+from repcore.solve.check import is_echelon, orbits_are_invariant, solves_exactly
 from repcore.solve.integrate import conjugacy_representatives, is_functorial, quarter_turn
 from repcore.solve.lift import lift
 from repcore.solve.modular import Floats, prime_bound
@@ -229,7 +229,7 @@ def _lifted(
         if candidate is None:
             continue
         basis = _spread(reduced, candidate)
-        if solves_exactly(basis, reduced.images, field):
+        if is_echelon(basis) and solves_exactly(basis, reduced.images, field):
             step = Step(name, steps[-1].after, candidate.shape[0], f"largest block {found[0].largest}")
             return Solution(basis, "nullity", tuple(k[0].p for k in kernels), (*steps, step))
         stable = stable + 1 if candidate == last else 0

@@ -22,7 +22,7 @@ from repcore.exact.matrix import Matrix
 from repcore.solve.modular import prime_bound, times_mod
 from repcore.solve.orbits import Monomial, Orbits
 
-__all__ = ["orbits_are_invariant", "solves_exactly"]
+__all__ = ["is_echelon", "orbits_are_invariant", "solves_exactly"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -38,6 +38,18 @@ def orbits_are_invariant(shape: tuple[int, int], found: Orbits, pairs: Sequence[
         if np.any((log[at] - log - shift)[of >= 0] % m):
             return False
     return True
+
+
+def is_echelon(basis: Matrix) -> bool:
+    """Whether the rows are in reduced row echelon form: independent, and the one such form of their span."""
+    starts = np.searchsorted(basis.rows, np.arange(basis.shape[0] + 1))
+    if np.any(starts[1:] == starts[:-1]):
+        return False
+    pivots = basis.cols[starts[:-1]]
+    one = np.zeros(basis.field.degree, basis.nums.dtype)
+    one[0] = basis.den
+    alone = np.bincount(basis.cols, minlength=basis.shape[1])[pivots] == 1
+    return bool(np.all(alone) and np.all(pivots[1:] > pivots[:-1]) and np.all(basis.nums[starts[:-1]] == one))
 
 
 def solves_exactly(basis: Matrix, images: Sequence[tuple[Matrix, Matrix]], field: Field) -> bool:

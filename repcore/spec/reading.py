@@ -12,6 +12,7 @@ from repcore.groups.group import Group, PermutationGroup
 from repcore.reps.cosets import quotient
 from repcore.reps.custom import Custom
 from repcore.reps.hom import Hom
+from repcore.reps.irreps import irreps_from
 from repcore.reps.lifted import lift
 from repcore.reps.permutation import grid, permutation
 from repcore.reps.tree import Rep
@@ -22,7 +23,7 @@ from repcore.spec.spec import Spec, check_map_name
 __all__ = ["read"]
 
 _NAMES = 2000
-_KINDS = ("permutations", "discrete", "lie", "grid", "quotient", "restrict")
+_KINDS = ("permutations", "discrete", "lie", "grid", "irreps", "quotient", "restrict")
 
 
 def read(document: object, file: str) -> Spec:
@@ -102,8 +103,8 @@ def _value(table: dict[str, Any], name: str, group: Group, where: str) -> Value:
     if not kinds or (len(kinds) > 1 and kinds != ["discrete", "lie"]):
         found = f"both {kinds[0]} and {kinds[1]}" if kinds else "none of them"
         raise SpecError(
-            f"{where}: give discrete and lie (images of the generators), or one of permutations, grid, quotient and restrict; "
-            f"found {found}"
+            f"{where}: give discrete and lie (images of the generators), or one of permutations, grid, irreps, quotient and "
+            f"restrict; found {found}"
         )
     kind = kinds[0]
     if ("of" in table) != (kind == "restrict"):
@@ -128,6 +129,10 @@ def _images(kind: str, table: dict[str, Any], label: str, group: Group, where: s
         images = read_permutations(table[kind], f"{where}.permutations")
         with placed(f"{where}.permutations"):
             return permutation(group, images, name=label)
+    if kind == "irreps":
+        text = read_text(table[kind], f"{where}.irreps")
+        with placed(f"{where}.irreps"):
+            return irreps_from(text, group)
     if kind == "quotient":
         generators = read_list(table[kind], f"{where}.quotient")
         with placed(f"{where}.quotient"):

@@ -10,6 +10,7 @@ from repcore.errors import SpecError
 from repcore.exact.grammar import shorten
 from repcore.reps.cosets import Quotient
 from repcore.reps.custom import Custom
+from repcore.reps.irreps import Irrep
 from repcore.reps.lifted import Lifted
 from repcore.reps.tree import Alt, Conjugate, Defining, Dual, Product, Realified, Rep, Restriction, Sum, Sym, Trivial
 from repcore.spec.groups import plain_matrices, write_group
@@ -47,10 +48,10 @@ class _Writer:
         known = self.names.get((None, rep))
         if known is not None:
             self.reps[name] = known
-        elif isinstance(rep, Lifted) and isinstance(rep.rep, Custom | Quotient | Restriction):
+        elif isinstance(rep, Lifted) and isinstance(rep.rep, Custom | Irrep | Quotient | Restriction):
             self.reps[name] = {"factor": rep.factor, **_table(rep.rep, name)}
             self.names[rep.factor, rep.rep] = name
-        elif isinstance(rep, Custom | Quotient | Restriction):
+        elif isinstance(rep, Custom | Irrep | Quotient | Restriction):
             self.reps[name] = _table(rep, name)
         else:
             text = self.text(rep, _SUM)
@@ -65,7 +66,7 @@ class _Writer:
         text, tightness = _write(rep, self)
         return text if tightness >= place else f"({text})"
 
-    def part(self, rep: Custom | Quotient | Restriction) -> tuple[str, int]:
+    def part(self, rep: Custom | Irrep | Quotient | Restriction) -> tuple[str, int]:
         """The name of a part that only a table can say: a new one, which begins with an underscore."""
         name = f"_{len(self.reps)}"
         while name in self.reps:
@@ -137,19 +138,22 @@ def _(rep: Lifted, writer: _Writer) -> tuple[str, int]:
 
 
 @_write.register(Custom)
+@_write.register(Irrep)
 @_write.register(Quotient)
 @_write.register(Restriction)
-def _(rep: Custom | Quotient | Restriction, writer: _Writer) -> tuple[str, int]:
+def _(rep: Custom | Irrep | Quotient | Restriction, writer: _Writer) -> tuple[str, int]:
     return writer.part(rep)
 
 
-def _table(rep: Custom | Quotient | Restriction, name: str) -> dict[str, Any]:
+def _table(rep: Custom | Irrep | Quotient | Restriction, name: str) -> dict[str, Any]:
     if isinstance(rep, Restriction):
         inner = _Writer()
         text = inner.text(rep.rep, _SUM)
         if inner.reps:
             raise SpecError(f"{name}: a restriction of a representation that is given by images cannot be written to a file")
         return {"restrict": text, "of": write_group(rep.rep.group)}
+    if isinstance(rep, Irrep):
+        return {"irreps": rep.label}
     if isinstance(rep, Quotient):
         generators = rep.subgroup.discrete
         if rep.group.is_permutation and rep.subgroup.is_permutation:

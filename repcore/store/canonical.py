@@ -14,6 +14,7 @@ from repcore.reps.cosets import Quotient
 from repcore.reps.custom import Custom
 from repcore.reps.hom import Hom
 from repcore.reps.induced import Induced
+from repcore.reps.irreps import Irrep
 from repcore.reps.lifted import Lifted
 from repcore.reps.tensors import Tensors
 from repcore.reps.tree import (
@@ -82,6 +83,11 @@ def _(rep: Defining, group: Group) -> Rep:
 @_canonical.register
 def _(rep: Trivial, group: Group) -> Rep:
     return Trivial(group)
+
+
+@_canonical.register
+def _(rep: Irrep, group: Group) -> Rep:
+    return Irrep(group, rep.label)
 
 
 @_canonical.register

@@ -25,6 +25,7 @@ from repcore.reps.cosets import Quotient
 from repcore.reps.custom import Custom
 from repcore.reps.hom import Hom
 from repcore.reps.induced import Induced
+from repcore.reps.irreps import Irrep
 from repcore.reps.lifted import Lifted
 from repcore.reps.tensors import Tensors, tensors
 from repcore.reps.tree import (
@@ -114,6 +115,11 @@ def _encode(rep: Rep, depth: int) -> dict[str, Any]:
 @_encode.register(Trivial)
 def _(rep: Defining | Trivial, depth: int) -> dict[str, Any]:
     return {"node": _tag(rep)}
+
+
+@_encode.register
+def _(rep: Irrep, depth: int) -> dict[str, Any]:
+    return {"node": "irrep", "label": rep.label}
 
 
 @_encode.register
@@ -354,6 +360,7 @@ def _decode_custom(node: _Node) -> Rep:
 _DECODERS: dict[str, Callable[[_Node], Rep]] = {
     "defining": lambda node: Defining(node.group),
     "trivial": lambda node: Trivial(node.group),
+    "irrep": lambda node: Irrep(node.group, take_text(node.get("label"), node.at("label"))),
     "sum": _decode_sum,
     "product": _decode_product,
     "dual": lambda node: Dual(node.group, node.rep()),

@@ -245,12 +245,18 @@ def test_a_round_trip_through_float32_loses_no_digit(space: rc.Hom) -> None:
     assert (cast - before).norm() > 64 * torch.finfo(torch.float64).eps * W.norm()
 
 
-def test_moving_a_module_prepares_its_constants(space: rc.Hom) -> None:
-    projector = rct.Projector(space).to(torch.float64)
+def test_moving_a_module_prepares_its_constants() -> None:
+    projector = rct.Projector(real_plan("0a")).to(torch.float64)
     ready = projector.tables.ready
     assert (torch.float64, torch.device("cpu")) in ready
-    projector(torch.randn(Y.dim, X.dim, dtype=torch.float64))
+    projector(torch.randn(1, 2, dtype=torch.float64))
     assert projector.tables.ready == ready
+
+
+def real_plan(digest: str) -> rc.Plan:
+    """A plan that shares its constants with no other test: they are kept by digest."""
+    structure = rc.Orbit(np.array([0, 0]), np.array([0.6, 0.8]), 1)
+    return rc.Plan((1, 2), 1, (rc.Block(np.array([[0]]), np.array([[0, 1]]), np.array([[[0]]]), structure),), digest, False)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -286,13 +292,12 @@ def test_an_integer_weight_is_refused(space: rc.Hom) -> None:
         rct.project(torch.ones(Y.dim, X.dim, dtype=torch.int64), space)
 
 
-def test_constants_first_needed_in_inference_mode_serve_autograd(space: rc.Hom) -> None:
-    plan = rc.Plan((7, 8), 1, complex_plan((7, 8)).blocks, "feed", True)  # a digest that no other test has
+def test_constants_first_needed_in_inference_mode_serve_autograd() -> None:
+    projector = rct.Projector(real_plan("0b"))
+    W = torch.randn(1, 2, dtype=torch.complex128)
     with torch.inference_mode():
-        rct.project(torch.randn(7, 8, dtype=torch.complex128), plan)
-    W = torch.randn(7, 8, dtype=torch.complex128, requires_grad=True)
-    rct.penalty(W, plan, "fro2").backward()
-    assert torch.equal(W.grad, (W - rct.project(W, plan)).detach())
+        projector(W)
+    assert not any(block.values.is_inference() for block in projector.tables.on(W.dtype, W.device).blocks)
 
 
 # ----------------------------------------------------------------------------------- autograd and torch.func
@@ -335,18 +340,31 @@ def test_vmap_is_a_batch(space: rc.Hom) -> None:
 
 
 @LOADS_SCRIPTS
-def test_forward_mode_through_the_projector(space: rc.Hom) -> None:
+@pytest.mark.parametrize("verb", ["__call__", "coefficients", "expand"])
+def test_forward_mode(space: rc.Hom, verb: str) -> None:
+    projector = rct.Projector(space)
+    x, dx = torch.randn(2, projector.dim) if verb == "expand" else torch.randn(2, *projector.shape)
+    run = getattr(projector, verb)
+    _, tangent = torch.func.jvp(run, (x,), (dx,))
+    assert torch.equal(tangent, run(dx))
+    cube = torch.func.jacfwd(torch.func.jacfwd(lambda x: run(x).pow(3).sum()))(x)
+    assert (cube - torch.func.jacrev(torch.func.jacrev(lambda x: run(x).pow(3).sum()))(x)).norm() <= 8 * 56 * EPS * cube.norm()
+
+
+@LOADS_SCRIPTS
+def test_forward_mode_through_the_penalty_raises_and_is_not_wrong(space: rc.Hom) -> None:
     W, dW = torch.randn(2, Y.dim, X.dim)
-    _, tangent = torch.func.jvp(rct.Projector(space), (W,), (dW,))
-    assert torch.equal(tangent, rct.project(dW, space))
+    with pytest.raises(RuntimeError, match="jvp"):
+        torch.func.jvp(lambda W: rct.penalty(W, space), (W,), (dW,))
 
 
-def test_constants_first_needed_under_torch_func_are_not_kept(space: rc.Hom) -> None:
-    plan = rc.Plan((7, 8), 1, complex_plan((7, 8)).blocks, "beef", True)
-    projector = rct.Projector(plan)
-    W = torch.randn(7, 8, dtype=torch.complex128)
-    torch.func.grad(lambda W: rct.penalty(W, projector))(W)
-    assert torch.equal(projector(W), projector(W.clone()))
+def test_constants_first_needed_under_torch_func_do_not_outlive_it() -> None:
+    projector = rct.Projector(real_plan("0c"))
+    W = torch.randn(1, 2, dtype=torch.complex128)
+    torch.func.grad(lambda W: projector(W).real.sum())(W)
+    assert (W.dtype, W.device) not in projector.tables.ready
+    projector(W)
+    assert (W.dtype, W.device) in projector.tables.ready
 
 
 # ------------------------------------------------------------------------------------ compiler and exporter
@@ -370,6 +388,15 @@ def test_compile_without_a_graph_break(space: rc.Hom, layer: Any) -> None:
     assert abs(compiled - eager) <= allowed * abs(eager)
     for left, right in zip(*grads, strict=True):
         assert (left - right).norm() <= allowed * left.norm()
+
+
+@LOADS_SCRIPTS
+def test_a_space_within_a_compiled_function_breaks_the_graph(space: rc.Hom) -> None:
+    W = torch.randn(Y.dim, X.dim)
+    compiled = torch.compile(lambda W: rct.project(W, space), backend="eager")
+    assert torch.equal(compiled(W), rct.project(W, space))
+    with pytest.raises(torch._dynamo.exc.Unsupported, match="_uncompiled"):
+        torch.compile(lambda W: rct.project(W, space), backend="eager", fullgraph=True)(W)
 
 
 def test_export(space: rc.Hom, layer: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import FrozenInstanceError, dataclass
 from fractions import Fraction
 from itertools import islice, product
+from math import gcd
 from typing import Any
 
 import numpy as np
@@ -216,7 +217,7 @@ def assert_canonical(m: Matrix) -> None:
     assert m.nums.shape == (m.nnz, m.field.degree)
     assert m.den >= 1
     assert np.all(np.any(m.nums != 0, axis=1))
-    assert not m.nnz or np.gcd.reduce([*map(int, m.nums.ravel()), m.den]) == 1
+    assert gcd(*m.nums.ravel().tolist(), m.den) == 1
     assert m.nnz or m.den == 1
 
 

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -177,6 +177,19 @@ def test_another_action_is_refused(demo: ModuleType, generators: list[list[list[
     with pytest.raises(SystemExit, match=name):
         demo.check_action(rc.grid(rc.Group(generators), 8))
     demo.check_action(rc.grid(rc.dihedral(4), 8))
+
+
+def test_a_basis_that_is_wrong_is_refused(demo: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    solve = rc.solve
+
+    def wrong(space: rc.Hom, **given: object) -> rc.EquivariantBasis:
+        basis = solve(space, store=None)
+        return replace(basis, blocks=tuple(replace(b, cols=np.roll(b.cols, 1, axis=1)) for b in basis.blocks))
+
+    monkeypatch.setenv("REPCORE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(rc, "solve", wrong)
+    with pytest.raises(SystemExit, match=r"first\.weight, solved now, is NOT verified"):
+        demo.solve(DEMO.parent / "symmetry.toml", tmp_path / "bases")
 
 
 def test_a_projection_in_single_precision_is_refused(demo: ModuleType, quick: Run) -> None:
