@@ -109,15 +109,17 @@ def _analyse(entries: Tensor, block: BlockTable) -> Tensor:
     """Q^H on the last dim, (..., N) -> (..., k)."""
     if block.ids is None:
         return _matmul(entries, block.values.conj())
-    sums = entries.new_zeros((*entries.shape[:-1], block.dim))
-    return sums.index_add_(-1, block.ids, entries * block.values.conj())
+    terms = (entries * block.values.conj()).reshape(-1, len(block.values))
+    return terms.new_zeros(len(terms), block.dim).index_add_(1, block.ids, terms).reshape(*entries.shape[:-1], block.dim)
 
 
 def _synthesise(c: Tensor, block: BlockTable) -> Tensor:
     """Q on the last dim, (..., k) -> (..., N)."""
     if block.ids is None:
         return _matmul(c, block.values.mT)
-    return c.index_select(-1, block.ids).mul_(block.values)
+    # As a matrix: index_select is up to 20 times slower on a stack of matrices (torch 2.13, CPU).
+    entries = c.reshape(-1, block.dim).index_select(1, block.ids).mul_(block.values)
+    return entries.reshape(*c.shape[:-1], len(block.values))
 
 
 def _assemble(parts: list[Tensor], table: Table, like: Tensor, batch: torch.Size) -> Tensor:

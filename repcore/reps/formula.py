@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
 from repcore.errors import IncompatibleError, RepresentationError
-from repcore.exact.grammar import shorten
+from repcore.exact.grammar import MAX_LENGTH, shorten
 
 __all__ = ["Formula", "parse_formula"]
 
 # The index permutations of a formula are listed, up to those of eight indices.
 _PERMUTATIONS = 40_320
+_Move = tuple[tuple[int, ...], int]
 _LETTERS = "ijklmnopqrstuvwxyzabcdefgh"
 
 
@@ -37,7 +39,7 @@ class Formula:
         Raises:
             RepresentationError: more than 40,320 permutations.
         """
-        found = _closure(len(self.letters), [(q, sign) for sign, q, _ in self.moves])
+        found, _ = _generated(len(self.letters), [(q, sign) for sign, q, _ in self.moves])
         if found is not None and len(found) > _PERMUTATIONS:
             raise RepresentationError(
                 f"formula: {shorten(self.text)!r} implies more than {_PERMUTATIONS} permutations; "
@@ -56,12 +58,7 @@ class Formula:
         first = _LETTERS[:k]
         if self.signs is None:
             return f"{first}=-{first}"
-        chosen: list[tuple[tuple[int, ...], int]] = []
-        known = _closure(k, chosen) or {}
-        for q, sign in sorted(self.signs.items()):
-            if q not in known:
-                chosen.append((q, sign))
-                known = _closure(k, chosen) or {}
+        _, chosen = _generated(k, sorted(self.signs.items()))
         return "=".join([first, *("-" * (sign < 0) + "".join(first[a] for a in q) for q, sign in chosen)])
 
     def count(self, dims: tuple[int, ...]) -> int:
@@ -86,6 +83,10 @@ def parse_formula(text: str) -> Formula:
     """
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # users pass what they have
         raise IncompatibleError(f"formula: expected a text such as 'ijk=jik=-ikj', got {type(text).__name__}")
+    if len(text) > MAX_LENGTH:
+        raise RepresentationError(
+            f"formula: {shorten(text)!r} has {len(text)} characters, more than {MAX_LENGTH}; write it shorter"
+        )
     terms: list[tuple[int, str, int]] = []
     start = 0
     for part in text.split("="):
@@ -143,8 +144,23 @@ def _failure(text: str, position: int, problem: str) -> RepresentationError:
     return RepresentationError(f"formula: cannot read {shorten(text)!r}: at position {position}, {problem}")
 
 
-def _closure(k: int, moves: list[tuple[tuple[int, ...], int]]) -> dict[tuple[int, ...], int] | None:
-    """All products of signed permutations, a few too many if there are too many; None if one comes with both signs."""
+def _generated(k: int, moves: Iterable[_Move]) -> tuple[dict[tuple[int, ...], int] | None, list[_Move]]:
+    """All products of signed permutations, and those of them that are no products of the ones before.
+
+    None if a permutation comes with both signs, and a few too many if there are too many.
+    """
+    known: dict[tuple[int, ...], int] | None = {tuple(range(k)): 1}
+    chosen: list[_Move] = []
+    for q, sign in moves:
+        if known.get(q) != sign:
+            chosen.append((q, sign))
+            known = _closure(k, chosen)
+            if known is None or len(known) > _PERMUTATIONS:
+                break
+    return known, chosen
+
+
+def _closure(k: int, moves: list[_Move]) -> dict[tuple[int, ...], int] | None:
     start = tuple(range(k))
     found = {start: 1}
     reached = [start]

@@ -133,4 +133,5 @@ def _matrix(table: Elements, images: np.ndarray[tuple[int], np.dtype[np.int64]])
     out = identity(table.group.dim)
     for letter in table.word(e):
         out = out @ table.group.discrete[letter]
-    return out
+    # The subgroup may be written over a smaller field than the group.
+    return out.reduced()

@@ -55,7 +55,7 @@ def places(tuples: Ints, n: int, *, signed: bool) -> Ints:
     """
     k = tuples.shape[1]
     # With i_j + j in place of i_j a weakly increasing tuple below n is a strictly increasing one below n + k - 1.
-    shift = np.arange(k) * (not signed)
+    shift = np.zeros(k, np.int64) if signed else np.arange(k, dtype=np.int64)
     m = n if signed else n + k - 1
     after = np.array([[comb(m - 1 - u, k - j) for u in range(m)] for j in range(k)], np.int64).reshape(k, m)
     return comb(m, k) - 1 - after[np.arange(k), tuples + shift].sum(axis=1)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from repcore.errors import IncompatibleError, MemoryLimitError, RepresentationError
 from repcore.exact.field import QQ
+from repcore.exact.grammar import shorten
 from repcore.exact.matrix import Matrix, from_coo, identity, kron, zeros
 from repcore.groups.group import Group
 from repcore.reps.action import discrete_image, lie_image
@@ -114,8 +115,9 @@ def tensors(reps: Rep | Mapping[str, Rep], formula: str) -> Rep:
         for a, b in enumerate(q):
             if factors[a] != factors[b]:
                 raise RepresentationError(
-                    f"formula: {formula!r} at position {position + a} puts index {read.letters[b]!r}, of {factors[b]}, where "
-                    f"{read.letters[a]!r}, of {factors[a]}, stands; only indices of one representation can be exchanged"
+                    f"formula: {shorten(formula)!r} at position {position + a} puts index {read.letters[b]!r}, "
+                    f"of {factors[b]}, where {read.letters[a]!r}, of {factors[a]}, stands; "
+                    "only indices of one representation can be exchanged"
                 )
     powers = _as_powers(factors, read)
     return powers if powers is not None else Tensors(factors[0].group, factors, read.canonical)

@@ -144,17 +144,22 @@ def solve_block(v: Rep, w: Rep, budget: Budget | None = None) -> Solution:
     """
     budget = budget or Budget()
     # Several arrays with one entry for each unknown are held at a time.
-    budget.admit(48 * v.dim * w.dim, f"{v} >> {w} with {v.dim * w.dim} unknowns", "decompose the representations first")
+    budget.admit(
+        48 * v.dim * w.dim, f"{v} >> {w} with {v.dim * w.dim} unknowns", "split the representations into smaller summands first"
+    )
     reduced = reduce_block(v, w)
     if not reduced.orbits.count:
         return Solution(zeros((0, v.dim * w.dim)), "orbits" if reduced.pairs else "nullity", (), reduced.steps)
     if not reduced.rest:
         if not orbits_are_invariant(reduced.shape, reduced.orbits, reduced.pairs):
             raise SolveError(f"{v} >> {w}: the orbits are not invariant; this is a bug in repcore, please report it")
-        return Solution(_spread(reduced, None), "orbits", (), reduced.steps)
+        basis = _spread(reduced, None)
+        # Nothing is left to check where all generators are monomial; a Lie generator is only covered if it acts by zero.
+        if solves_exactly(basis, reduced.images[len(v.group.discrete) :], reduced.field):
+            return Solution(basis, "orbits", (), reduced.steps)
     # A shortcut that turned out wrong is repaired by imposing every declared generator.
     everything = tuple(range(len(reduced.images)))
-    for rest in dict.fromkeys((reduced.rest, everything)):
+    for rest in dict.fromkeys((reduced.rest or everything, everything)):
         budget.admit(100 * _entries(reduced, rest), f"the constraints of {v} >> {w}", "give fewer generators")
         solution = _eliminate(reduced, rest, budget)
         if solution is not None:

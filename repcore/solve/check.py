@@ -26,6 +26,9 @@ __all__ = ["is_echelon", "orbits_are_invariant", "solves_exactly"]
 
 Ints = npt.NDArray[np.int64]
 
+# A basis of so few entries in all is checked densely: a product in BLAS costs less than a sparse one, or than importing it.
+_SMALL = 30_000
+
 
 def orbits_are_invariant(shape: tuple[int, int], found: Orbits, pairs: Sequence[tuple[Monomial, Monomial]]) -> bool:
     """Whether M[s(y), t(x)] v_x = w_y M[y, x] holds for every orbit element and every pair, in exponents modulo m."""
@@ -74,7 +77,8 @@ def _commutes(basis: Matrix, on_w: Matrix, on_v: Matrix, field: Field) -> bool:
     # Residues are below the prime, and int64 must hold the sum of `terms` products.
     below = min(2**31, isqrt(2**62 // terms))
     defect = _defect_mod
-    if basis.nnz > max(10**6, basis.shape[0] * basis.shape[1] // 50) and max(m, n) <= 2000:
+    filled = basis.nnz > basis.shape[0] * basis.shape[1] // 50
+    if basis.shape[0] * basis.shape[1] <= _SMALL or (filled and basis.nnz > 10**6 and max(m, n) <= 2000):
         below, defect = prime_bound(max(m, n)), _dense_defect_mod
     product = 1
     for p in field.primes(below=below):
@@ -90,7 +94,9 @@ def _commutes(basis: Matrix, on_w: Matrix, on_v: Matrix, field: Field) -> bool:
 
 def _dense_defect_mod(basis: Matrix, on_w: Matrix, on_v: Matrix, m: int, n: int, p: int, root: int) -> bool:
     """The same for a basis with many non-zero entries, in BLAS; p is below ``prime_bound(max(m, n))``."""
-    w, v = (_csr(a, p, root).toarray().astype(float) for a in (on_w, on_v))
+    w, v = np.zeros((m, m)), np.zeros((n, n))
+    w[on_w.rows, on_w.cols] = on_w.residues(p, root)
+    v[on_v.rows, on_v.cols] = on_v.residues(p, root)
     value = basis.residues(p, root)
     starts = np.searchsorted(basis.rows, np.arange(basis.shape[0] + 1))
     for a, b in pairwise(starts.tolist()):

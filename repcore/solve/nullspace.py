@@ -8,6 +8,7 @@ import flint
 import numpy as np
 import numpy.typing as npt
 
+from repcore.solve.components import components
 from repcore.solve.presolve import Presolved, System
 
 __all__ = ["Kernel", "kernel"]
@@ -78,16 +79,12 @@ def kernel(pre: Presolved) -> Kernel:
 
 def _blocks(system: System) -> list[tuple[Ints, tuple[Ints, Ints, Ints, int]]]:
     """Connected components: the unknowns of each, and its entries (row, column from the end, value, number of rows)."""
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components
-
     if not len(system.rows):
         return []
     used, local = np.unique(system.cols, return_inverse=True)
     same = system.rows[1:] == system.rows[:-1]
-    ones = np.ones(int(same.sum()), np.int8)
-    graph = csr_array((ones, (local[:-1][same], local[1:][same])), shape=(len(used), len(used)))
-    count, label = connected_components(graph, directed=False)
+    label = components(len(used), local[:-1][same], local[1:][same])
+    count = int(label.max()) + 1
     order = np.argsort(label[local], kind="stable")
     cut = np.searchsorted(label[local][order], np.arange(count + 1))
     members = np.argsort(label, kind="stable")

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from repcore.exact.matrix import Matrix
 from repcore.exact.number import Number, zeta
+from repcore.solve.components import components
 
 __all__ = ["Monomial", "Orbits", "monomial_action", "orbits", "roots_of_unity"]
 
@@ -118,18 +119,11 @@ def _moved(on_w: Monomial, on_v: Monomial, width: int) -> Ints:
 
 def _joined(labels: Ints, target: Ints) -> Ints:
     """Merge labels along u -> target[u]; new labels are 0 .. count-1."""
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components
-
     other = labels[target]
     differ = labels != other
-    n = int(labels.max(initial=-1)) + 1
     if not differ.any():
         return labels
-    a, b = labels[differ].astype(np.int32), other[differ].astype(np.int32)
-    graph = csr_array((np.ones(len(a), np.int8), (a, b)), shape=(n, n))
-    _, component = connected_components(graph, directed=False)
-    return component.astype(np.int64)[labels]
+    return components(int(labels.max()) + 1, labels[differ], other[differ])[labels]
 
 
 def _first_seen(labels: Ints) -> Ints:

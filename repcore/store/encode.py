@@ -349,7 +349,10 @@ def _decode_tensors(node: _Node) -> Rep:
     factors = [node.child(v, f"{node.at('factors')}[{i}]") for i, v in enumerate(node.list("factors"))]
     formula = take_text(node.get("formula"), node.at("formula"))
     # The indices of a canonical formula are those of its first term, in the order of the axes.
-    return tensors(dict(zip(formula.partition("=")[0], factors, strict=True)), formula)
+    letters = formula.partition("=")[0]
+    if len(letters) != len(factors):
+        raise StoreError(f"{node.where}: {len(factors)} factors for the {len(letters)} indices of the formula")
+    return tensors(dict(zip(letters, factors, strict=True)), formula)
 
 
 def _decode_custom(node: _Node) -> Rep:

@@ -18,6 +18,7 @@ from repcore.reps import tensors as module
 from repcore.reps.action import discrete_image, lie_image
 from repcore.reps.formula import parse_formula
 from repcore.reps.tensors import Tensors
+from repcore.store.encode import decode_rep, encode_rep
 
 FORMULAS = [
     "i",
@@ -467,6 +468,15 @@ def test_values(rep: Any, tmp_path: Path) -> None:
     assert loaded.space.digest == space.digest
 
 
+@pytest.mark.parametrize("formula", ["", "ij=ji", "ijk=iik", "ijk=kj", "=", "i" * 2000, "iji=jii", "ijk=kji=" * 50])
+def test_damaged_stored_forms_are_refused(formula: str) -> None:
+    V = rc.dihedral(4).rep
+    data = encode_rep(rc.tensors(V, "ijk=kji"))
+    assert decode_rep(data, V.group, "file") == rc.tensors(V, "ijk=kji")
+    with pytest.raises(rc.StoreError, match="file"):
+        decode_rep(data | {"formula": formula}, V.group, "file")
+
+
 @pytest.mark.parametrize(
     ("formula", "position", "words"),
     [
@@ -511,6 +521,8 @@ def test_what_does_not_fit_is_refused() -> None:
         call(V, [1, 0])
     with pytest.raises(rc.IncompatibleError, match="is no factor of"):
         rc.tensors({"i": V, "j": rc.symmetric(3).rep}, "ij")
+    with pytest.raises(rc.RepresentationError, match="more than 1000"):
+        rc.tensors(V, "ij=ji=" * 200 + "ij")
     with pytest.raises(rc.RepresentationError, match="more than 40320 permutations"):
         rc.tensors(V, "abcdefghi=bacdefghi=bcdefghia")
     with pytest.raises(rc.MemoryLimitError, match="fewer indices"):

@@ -71,10 +71,7 @@ PRODUCTS: list[tuple[Any, Any]] = [
 def instances(d: int, constraints: int, orthogonal: bool) -> list[dict[str, Any]]:
     """The spaces that its tests solve for one group of matrices d x d, smallest first; the sum and the product at the end."""
     tensors = [
-        (p, q)
-        for p in range(11)
-        for q in range(11 - p)
-        if constraints * d ** (3 * (p + q)) <= 1e11 and not (orthogonal and q)
+        (p, q) for p in range(11) for q in range(11 - p) if constraints * d ** (3 * (p + q)) <= 1e11 and not (orthogonal and q)
     ]
     tensors.sort(key=lambda t: (t[0] + t[1], t))
     spaces = [{"name": f"T({p},{q})", "x": _INVARIANTS, "y": [[1, p, q]], "size": d ** (p + q)} for p, q in tensors]

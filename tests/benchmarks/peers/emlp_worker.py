@@ -1,7 +1,8 @@
 """Solves spaces with EMLP, in EMLP's own environment: a job on stdin, one line of JSON an answer on stdout.
 
 The group's construction and EMLP's import are reported apart. ``first`` is the first call, with JAX's compilation; ``again`` is
-the same call with EMLP's cache of solutions emptied and everything compiled. Nothing here imports repcore.
+the same call with EMLP's cache of solutions emptied and everything compiled; both are CPU seconds of the process, ``wall`` is
+the clock at the first call. Nothing here imports repcore.
 """
 
 from __future__ import annotations
@@ -46,10 +47,10 @@ def group_of(spec: Any) -> Any:
 
 
 def rep_of(groups: list[Any], terms: list[Any]) -> Any:
-    """A sum of tensors; with several groups a term is [count, p, q, factor] or [count, (p, q) of each factor]."""
+    """A sum of tensors; with several groups a term is [count, p, q], or [count, (p, q) of each factor]."""
     out = None
     for count, *powers in terms:
-        if len(powers) == 2:
+        if isinstance(powers[0], int):
             term = T(*powers)(groups[0])
         else:
             term = None
@@ -91,10 +92,10 @@ def main() -> None:
             x, y = rep_of(groups, given["x"]), rep_of(groups, given["y"])
             trivial = [t[0] for t in given["x"]] == [1] and not any(np.ravel(given["x"][0][1:]))
             space = y if trivial else x >> y
-            answer["dim"], answer["first"], answer["cpu"] = solved(space)
+            answer["dim"], answer["wall"], answer["first"] = solved(space)
             if answer["first"] < job["again_below"]:
                 Rep.solcache.clear()
-                answer["again"] = solved(space)[1]
+                answer["again"] = solved(space)[2]
         except Exception as error:  # whatever it raises is the result
             answer["failed"] = f"{type(error).__name__}: {error}".split("\n")[0][:120]
         answer["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
