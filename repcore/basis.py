@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from repcore.errors import MemoryLimitError
+from repcore.errors import IncompatibleError, MemoryLimitError
 from repcore.exact.field import QQ, Field, compositum
 from repcore.exact.matrix import Matrix, from_coo
 from repcore.reps.atoms import atoms
@@ -143,10 +143,18 @@ class EquivariantBasis:
     def to_scipy(self, dtype: npt.DTypeLike | None = None) -> Any:
         """The elements as columns of a sparse array of shape (dim Y * dim X, dim), each entry rounded once.
 
-        Labelled irreps are in their orthonormal convention, as in :meth:`to_numpy`.
+        Labelled irreps are in their orthonormal convention, as in :meth:`to_numpy`. By default float64, or complex128 over a
+        field that is not real.
+
+        Raises:
+            IncompatibleError: a ``dtype`` that cannot hold the entries.
         """
         from scipy.sparse import coo_array
 
+        if dtype is not None:
+            self._check_dtype(np.dtype(dtype))
+            if np.dtype(dtype).kind == "f" and not self.field.is_real:
+                raise IncompatibleError(f"dtype: {np.dtype(dtype)} would lose the imaginary parts of entries over {self.field}")
         parts = [_spread(b, self.shape[1], self.scaling_of(b)) for b in self.blocks]
         at, element = (np.concatenate([p[i] for p in parts] or [np.zeros(0, np.int64)]) for i in (0, 1))
         values = np.concatenate([p[2] for p in parts] or [np.zeros(0)])
@@ -166,9 +174,11 @@ class EquivariantBasis:
             memory_limit: bytes; a larger array is refused before it is allocated.
 
         Raises:
+            IncompatibleError: an integer ``dtype`` for entries that are not integers.
             MemoryLimitError: the array would be larger than ``memory_limit``; use :meth:`to_scipy` or a plan.
         """
         dtype = np.dtype(dtype)
+        self._check_dtype(dtype)
         if not self.field.is_real and dtype.kind != "c":
             dtype = np.result_type(dtype, np.complex64 if dtype.itemsize <= 4 else np.complex128)
         size = self.dim * self.shape[0] * self.shape[1] * dtype.itemsize
@@ -184,6 +194,17 @@ class EquivariantBasis:
             element = b.order[:, :, :, None, None]
             out[element, b.rows[:, None, None, :, None], b.cols[None, :, None, None, :]] = tiles[None, None]
         return out
+
+    def _check_dtype(self, dtype: np.dtype[Any]) -> None:
+        """Refuse a type of integers for entries that are none."""
+        if dtype.kind in "fc":
+            return
+        whole = all(b.basis.is_integral and self.scaling_of(b) is None for b in self.blocks)
+        if dtype.kind not in "iu" or not whole:
+            raise IncompatibleError(
+                f"dtype: {dtype} cannot hold the entries, which are not all integers; use a float or complex type, or basis[i] "
+                "for exact entries"
+            )
 
     def _dense(self, b: BasisBlock, orthonormal: bool) -> Array:
         scaling = self.scaling_of(b)

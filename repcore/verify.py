@@ -108,9 +108,9 @@ def _is_sound(basis: Matrix, v: Rep, w: Rep) -> bool:
 
 
 def _is_echelon(basis: Matrix) -> bool:
-    starts = np.searchsorted(basis.rows, np.arange(basis.shape[0]))
     if len(np.unique(basis.rows)) != basis.shape[0]:
         return False
+    starts = np.searchsorted(basis.rows, np.arange(basis.shape[0]))
     pivots = basis.cols[starts]
     one = np.zeros(basis.field.degree, object)
     one[0] = basis.den
@@ -122,7 +122,12 @@ def _is_echelon(basis: Matrix) -> bool:
 
 def _is_ordered(basis: EquivariantBasis) -> bool:
     first = np.full(basis.dim, -1, np.int64)
+    places = np.concatenate([b.order.ravel() for b in basis.blocks]) if basis.blocks else np.zeros(0, np.int64)
+    if not np.array_equal(np.sort(places), np.arange(basis.dim)):
+        return False
     for b in basis.blocks:
+        if len(np.unique(b.basis.rows)) != b.basis.shape[0]:
+            return False
         first[b.order.ravel()] = _pivots(b, basis.shape[1]).ravel()
     return bool(np.all(first >= 0)) and bool(np.all(first[1:] > first[:-1]))
 

@@ -45,7 +45,7 @@ class Points:
     def find(self, columns: Matrix) -> list[int | None]:
         """The number of each column of a matrix; None for a column that is no point."""
         try:
-            rows = _rows(columns.over(self.matrix.field), self.scale)
+            rows = _rows(columns.reduced().over(self.matrix.field), self.scale)
         except NumberError:
             return [None] * columns.shape[1]
         return [None if row is None else self.place.get(_key(row)) for row in rows]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from concurrent.futures import Executor
 from dataclasses import replace
 from enum import Enum
 from typing import Final
@@ -13,6 +14,7 @@ from repcore.errors import IncompatibleError, RepcoreWarning, StoreError
 from repcore.plan import Factor, Plan, make_plan
 from repcore.reps.hom import Hom
 from repcore.reps.tree import Rep, trivial
+from repcore.solve.budget import Budget, physical_memory
 from repcore.store.canonical import canonical
 from repcore.store.disk import Store
 from repcore.store.explain import Explanation, explain_space
@@ -39,7 +41,9 @@ _BASES: Memo[EquivariantBasis] = Memo(256 * 2**20)
 _PLANS: Memo[Plan] = Memo(256 * 2**20)
 
 
-def solve(space: Hom, *, store: StoreLike = DEFAULT) -> EquivariantBasis:
+def solve(
+    space: Hom, *, store: StoreLike = DEFAULT, memory_limit: int | None = None, executor: Executor | None = None
+) -> EquivariantBasis:
     """The canonical exact basis of a space of equivariant maps, with its certificate.
 
     Looked up in this process, in the store and in its shared layer, in this order, by the digest of the space; solved
@@ -50,9 +54,14 @@ def solve(space: Hom, *, store: StoreLike = DEFAULT) -> EquivariantBasis:
     Args:
         space: ``X >> Y``.
         store: a :class:`Store`, or the path of its directory; None solves from scratch and stores nothing.
+        memory_limit: bytes; a step that is estimated to need more is refused before it allocates. By default the memory of the
+            machine.
+        executor: any ``concurrent.futures.Executor`` that shares independent blocks, and embeddings of a number field, among
+            its workers; a pool of processes serves best. The answer is the same.
 
     Raises:
         IncompatibleError: ``space`` is no space.
+        MemoryLimitError: a step would need more memory than allowed; the message says how much.
         SolveError: a block could not be certified.
 
     >>> import repcore as rc
@@ -70,7 +79,7 @@ def solve(space: Hom, *, store: StoreLike = DEFAULT) -> EquivariantBasis:
         # A node of somebody else's: it can be solved, not stored.
         declared = space
     # The canonical form, so that nothing, not even the certificate, depends on the order in which generators were written.
-    basis = _as_basis_of(space, compute(declared))
+    basis = _as_basis_of(space, compute(declared, Budget(memory_limit or physical_memory(), executor)))
     resolved = _resolved(store)
     if resolved is not None:
         try:
