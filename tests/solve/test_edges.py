@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import islice
 from typing import Any
 
@@ -187,6 +188,27 @@ def test_eigenvalues_that_coincide_modulo_a_prime_over_a_number_field() -> None:
     assert dim(V * V >> V * V) == 6
 
 
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_pivots_that_move_modulo_a_prime(count: int) -> None:
+    """(p, 1) starts at its second entry modulo p: the nullity is right and the echelon form is not."""
+    product = 1
+    for p in islice(QQ.primes(), count):
+        product *= p
+    V = rc.Group(lie=[[[0, product], [1, 0]]]).rep
+    basis = rc.solve(V >> V, store=None)
+    assert [b.tolist() for b in basis] == [[[1, 0], [0, 1]], [[0, 1], [Fraction(1, product), 0]]]
+
+
+def test_pivots_that_move_under_one_embedding() -> None:
+    field = field_of([rc.number("sqrt(2)")])
+    p = next(field.primes())
+    for root in field.roots(p):
+        corner = rc.number("sqrt(2)") - root
+        V = rc.Group(lie=[[[0, corner], [1, 0]]]).rep
+        basis = rc.solve(V >> V, store=None)
+        assert [b.tolist() for b in basis] == [[[1, 0], [0, 1]], [[0, 1], [1 / corner, 0]]]
+
+
 def test_denominators_divisible_by_the_first_prime() -> None:
     p = next(QQ.primes())
     V = rc.Group([[[0, f"-1/{p}"], [p, 0]]]).rep
@@ -199,6 +221,14 @@ def test_basis_with_large_entries(b: int) -> None:
     V = rc.Group([[[0, 1], [b, 1]]]).rep
     basis = rc.solve(V >> V, store=None)
     assert [x.tolist() for x in basis] == [[[1, 0], [0, 1]], [[0, 1], [b, 1]]]
+    assert rc.verify(basis)
+
+
+@pytest.mark.parametrize("entry", [f"{2**62} + {3**50}*sqrt(2)", f"{2**62}*zeta(7) + {3**50}/7", f"{3**80}*I"])
+def test_basis_with_large_entries_over_a_number_field(entry: str) -> None:
+    V = rc.Group([[[0, 1], [entry, 1]]]).rep
+    basis = rc.solve(V >> V, store=None)
+    assert [x.tolist() for x in basis] == [[[1, 0], [0, 1]], [[0, 1], [rc.number(entry), 1]]]
     assert rc.verify(basis)
 
 
