@@ -112,9 +112,7 @@ def table() -> Iterator[Table]:
 
 def fresh(script: str, *arguments: str) -> dict[str, Any]:
     """Run a script in a process of its own; what it prints last is JSON."""
-    done = subprocess.run(
-        [sys.executable, "-c", script, *arguments], env=ENVIRONMENT, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", script, *arguments], env=ENVIRONMENT, capture_output=True, text=True, check=True)
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
 

@@ -179,7 +179,7 @@ def test_every_truncation_is_found() -> None:
     for end in [*range(64), *range(64, len(data), 97), len(data) - 1]:
         with pytest.raises(rc.StoreError):
             basis_from_bytes(data[:end])
-    with pytest.raises(rc.StoreError, match="belong to no tensor"):
+    with pytest.raises(rc.StoreError, match="checksum does not match"):
         basis_from_bytes(data + b"x")
 
 
@@ -353,5 +353,5 @@ def test_a_hostile_index_is_refused(name: str, value: int) -> None:
 
 
 def test_the_check_of_hostile_files_can_fail() -> None:
-    assert basis_from_bytes(edit_document()).dim == 8
-    assert basis_from_bytes(edit_declaration()).dim == 8
+    assert basis_from_bytes(edit_document()).dim == 4
+    assert basis_from_bytes(edit_declaration()).dim == 4

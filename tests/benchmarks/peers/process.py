@@ -64,8 +64,8 @@ def answers(python: str, script: Path, job: dict[str, Any], *, limit: float, mem
                     yield {"failed": f"the process ended with status {process.returncode} {last}".strip()}
                     return
                 expected -= 1
-                # The second run of a space is short: again_below bounds it.
-                allowed = limit + job["again_below"]
+                # A second run comes only after one shorter than again_below.
+                allowed = max(limit, 2 * job["again_below"])
                 yield json.loads(line)
         finally:
             process.kill()
