@@ -14,7 +14,7 @@ import numpy.typing as npt
 from repcore.errors import IncompatibleError, MemoryLimitError
 from repcore.exact.field import QQ, Field, compositum
 from repcore.exact.matrix import Matrix, from_coo
-from repcore.reps.atoms import atoms
+from repcore.reps.atoms import atoms, is_one_summand
 from repcore.reps.hom import FORMAT, Hom
 from repcore.reps.scales import scale_squares, scales
 from repcore.reps.tree import Rep
@@ -225,6 +225,9 @@ def compute(space: Hom, budget: Budget | None = None) -> EquivariantBasis:
         SolveError: a block could not be certified.
     """
     budget = budget or Budget()
+    if is_one_summand(space.domain) and is_one_summand(space.codomain):
+        # Refused before even the positions of the copies are listed.
+        budget.admit(48 * space.shape[0] * space.shape[1], f"{space}", "split the representations into smaller summands first")
     rows, cols = atoms(space.codomain), atoms(space.domain)
     steps = [Step("split", space.shape[0] * space.shape[1], sum(w.rep.dim * v.rep.dim for w in rows for v in cols), "")]
     pairs = [(w, v) for w in rows for v in cols]

@@ -19,7 +19,7 @@ from repcore.reps.lifted import Lifted
 from repcore.reps.powers import index_tuples, places
 from repcore.reps.tree import Alt, Conjugate, Dual, Product, Realified, Rep, Restriction, Sum, Sym, Trivial
 
-__all__ = ["Atom", "atoms"]
+__all__ = ["Atom", "atoms", "is_one_summand"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -49,6 +49,12 @@ def atoms(rep: Rep) -> tuple[Atom, ...]:
         if atom.positions.size:
             found.setdefault(atom.rep, []).append(atom.positions)
     return tuple(Atom(v, _frozen(np.concatenate(places))) for v, places in found.items())
+
+
+def is_one_summand(rep: Rep) -> bool:
+    """Whether no sum stands anywhere in the expression, known without listing positions."""
+    inner = [getattr(rep, "rep", None), *getattr(rep, "factors", ())]
+    return not isinstance(rep, Sum) and all(is_one_summand(v) for v in inner if isinstance(v, Rep))
 
 
 @singledispatch

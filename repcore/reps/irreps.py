@@ -127,7 +127,7 @@ def irrep(group: Group, label: str) -> Rep:
     SO(3)     "0", "1", "2", ...           the same without parity
     SO(2)     "0", "1", "2", ...           frequency m: the turn by m times the angle, real, of dimension 2 for m >= 1
     O(2)      "0e", "0o", "1", "2", ...    trivial, determinant, frequency m: the same on (Re z^m, Im z^m), z = x + i y
-    SU(2)     "0", "1/2", "1", ...         spin j, complex of dimension 2j + 1: |j, m> with m = j .. -j and Condon and
+    SU(2)     "0", "1/2", "1", ...         spin j, complex of dimension 2j + 1: ``|j, m>`` with m = j .. -j and Condon and
                                            Shortley's phases; "1/2" is the defining one; ``.realify()`` is its real form
     ========  ===========================  ==================================================================================
 

@@ -37,7 +37,7 @@ from repcore.reps.tree import Rep
 from repcore.solve.budget import Budget
 from repcore.solve.certificate import Step
 from repcore.solve.check import is_echelon, orbits_are_invariant, solves_exactly
-from repcore.solve.integrate import conjugacy_representatives, is_functorial, quarter_turn
+from repcore.solve.integrate import is_functorial, quarter_turns
 from repcore.solve.lift import lift
 from repcore.solve.modular import Floats, prime_bound
 from repcore.solve.nullspace import Kernel, kernel
@@ -112,23 +112,24 @@ def reduce_block(v: Rep, w: Rep) -> Reduced:
         else:
             pairs.append(pair)
             elements.append(g)
-    turns = 0
-    if group.lie and is_functorial(v) and is_functorial(w):
-        for a in group.lie:
-            g = quarter_turn(a)
-            pair = None if g is None else _monomial_pair(discrete_image(w, g), discrete_image(v, g))
-            if g is not None and pair is not None:
-                pairs.append(pair)
-                elements.append(g)
-                turns += 1
+    acting: dict[Matrix, tuple[Monomial, Monomial]] = {}
+
+    def usable(g: Matrix) -> bool:
+        pair = _monomial_pair(discrete_image(w, g), discrete_image(v, g))
+        if pair is not None:
+            acting[g] = pair
+        return pair is not None
+
+    functorial = is_functorial(v) and is_functorial(w)
+    turns, chosen = quarter_turns(group.lie, elements, usable if functorial else lambda g: False)
+    pairs += [acting[g] for g in turns]
     first = len(group.discrete)
     zero = [all(m.is_zero for m in pair) for pair in images]
-    chosen = conjugacy_representatives(group.lie, elements)
     rest += [first + i for i in chosen if not zero[first + i]]
     steps: list[Step] = []
     if turns:
         left = f"{len(group.lie)} Lie generators, {len(chosen)} up to conjugation"
-        steps.append(Step("integrate", unknowns, unknowns, f"{turns} exact elements of the group; {left}"))
+        steps.append(Step("integrate", unknowns, unknowns, f"{len(turns)} exact elements of the group; {left}"))
     found = orbits(shape, pairs)
     if pairs:
         steps.append(Step("orbits", unknowns, found.count, f"{len(pairs)} monomial generators, weights of order {found.m}"))
@@ -217,18 +218,23 @@ def _lifted(
     """
     field = reduced.field
     kernels: list[list[Kernel]] = []
+    best: tuple[int, tuple[int, ...]] | None = None
     stable = 0
     last: Matrix | None = None
     for p in islice(_usable(field, reduced, below), _PRIMES):
         found = [k for k in budget.map(kernel_at, [(p, root) for root in field.roots(p)]) if k is not None]
         if len(found) < field.degree:
             return None
-        dims = {k.dim for k in found}
-        # A prime with a larger nullity than another is a bad one: drop whichever is worse.
-        if len(dims) > 1 or (kernels and found[0].dim > kernels[0][0].dim):
+        # A bad prime shows in a larger nullity, or in leading entries that vanish and so move pivots to the right. Of two primes
+        # that differ, the one with the smaller nullity and the earlier pivots is right.
+        ranks = {(k.dim, tuple(k.pivots.tolist())) for k in found}
+        rank = min(ranks)
+        if best is not None and rank > best:
             continue
-        if kernels and found[0].dim < kernels[0][0].dim:
-            kernels, stable, last = [], 0, None
+        if best is None or rank < best:
+            best, kernels, stable, last = rank, [], 0, None
+        if len(ranks) > 1:
+            continue
         kernels.append(found)
         candidate = lift(field, kernels)
         if candidate is None:

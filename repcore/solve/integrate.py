@@ -7,14 +7,21 @@ permutation and feeds ``orbits``.
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
 
-from repcore.exact.matrix import Matrix, from_coo, identity, inverse
+import numpy as np
+import numpy.typing as npt
+
+from repcore.exact.field import QQ, compositum
+from repcore.exact.matrix import Matrix, identity
 from repcore.reps.cosets import Quotient
 from repcore.reps.custom import Custom
 from repcore.reps.tree import Rep
+from repcore.solve.components import components
 
-__all__ = ["conjugacy_representatives", "is_functorial", "quarter_turn"]
+__all__ = ["is_functorial", "quarter_turn", "quarter_turns"]
+
+Ints = npt.NDArray[np.int64]
 
 
 def quarter_turn(a: Matrix) -> Matrix | None:
@@ -34,41 +41,84 @@ def is_functorial(rep: Rep) -> bool:
     return all(is_functorial(v) for v in inner if isinstance(v, Rep))
 
 
-def conjugacy_representatives(lie: tuple[Matrix, ...], elements: list[Matrix]) -> list[int]:
-    """Lie generators, one from each class under B = +-g A g^-1 with monomial g in the group.
+def quarter_turns(
+    lie: tuple[Matrix, ...], given: list[Matrix], usable: Callable[[Matrix], bool]
+) -> tuple[list[Matrix], list[int]]:
+    """Enough quarter turns to generate all of them together with ``given``, and one Lie generator from each class.
 
-    A map that commutes with every g and with A commutes with g A g^-1, so one generator of a class is enough.
+    A class holds the generators that are conjugate, B = +-g A g^-1, by signed permutations g among ``given`` and the turns. A map
+    that commutes with every g and with A commutes with B, so one generator of a class is enough; and exp(pi/2 B) is then a
+    product of known elements, so one turn of a class is enough. ``usable`` says whether a turn is wanted.
+
+    A class is found by fingerprints of the generators. A collision could only drop a generator that is needed, which the exact
+    check of the solution finds out.
     """
-    index: dict[Matrix, int] = {}
-    for i, a in reversed(list(enumerate(lie))):
-        index[a] = i
-        index[-a] = i
-    pairs = [(g, inverse(g)) for g in elements]
-    left = set(range(len(lie)))
-    chosen: list[int] = []
+    count = len(lie)
+    prints = _Fingerprints(lie)
+    sources: list[Ints] = []
+    targets: list[Ints] = []
+    label = np.arange(count)
+
+    def join(g: Matrix) -> Ints:
+        to = prints.conjugated(g)
+        known = np.flatnonzero(to >= 0)
+        sources.append(known)
+        targets.append(to[known])
+        return components(count, np.concatenate(sources), np.concatenate(targets))
+
+    for g in given:
+        label = join(g)
+    turned: list[int] = []
+    turns: list[Matrix] = []
     for i, a in enumerate(lie):
-        if i not in left:
+        if any(label[i] == label[j] for j in turned):
             continue
-        chosen.append(i)
-        left.discard(i)
-        reached = [a]
-        while reached and left:
-            b = reached.pop()
-            for g, back in pairs:
-                j = index.get(_conjugate(g, b, back))
-                if j in left:
-                    left.discard(j)
-                    reached.append(lie[j])
-        # Equal or opposite generators share one entry of the index.
-        left -= {j for j in left if index[lie[j]] not in left}
-    return chosen
+        g = quarter_turn(a)
+        if g is not None and usable(g):
+            turned.append(i)
+            turns.append(g)
+            label = join(g)
+    first: dict[int, int] = {}
+    for i, k in enumerate(label.tolist()):
+        first.setdefault(k, i)
+    return turns, sorted(first.values())
 
 
-def _conjugate(g: Matrix, a: Matrix, back: Matrix) -> Matrix:
-    """g a g^-1; a relabelling where g is a signed permutation."""
-    if not (g.is_integral and g.is_monomial and bool(np.all(np.abs(g.nums[:, 0]) == 1))):
-        return g @ a @ back
-    columns = g.T
-    sign = columns.nums[:, 0]
-    nums = a.nums * (sign[a.rows] * sign[a.cols])[:, None]
-    return from_coo(a.shape, a.field, columns.cols[a.rows], columns.cols[a.cols], nums, a.den)
+class _Fingerprints:
+    """One 64-bit number for each generator, sum h[row, col] * coefficient, quick to follow through a relabelling of the basis."""
+
+    def __init__(self, lie: tuple[Matrix, ...]) -> None:
+        n = lie[0].shape[0] if lie else 0
+        field = compositum(*{a.field for a in lie}) if lie else QQ
+        lie = tuple(a.over(field) for a in lie)
+        rng = np.random.default_rng(n)
+        self._h = rng.integers(1, 2**62, (n, n, field.degree))
+        self._rows = np.concatenate([a.rows for a in lie]) if lie else np.zeros(0, np.int64)
+        self._cols = np.concatenate([a.cols for a in lie]) if lie else np.zeros(0, np.int64)
+        # Everything is modulo 2**64, where negation is still negation.
+        parts = [((a.nums.astype(object) + 2**63) % 2**64 - 2**63).astype(np.int64) * (a.den % 2**31) for a in lie]
+        self._nums = np.concatenate(parts) if lie else np.zeros((0, field.degree), np.int64)
+        self._of = np.repeat(np.arange(len(lie)), [a.nnz for a in lie])
+        self._count = len(lie)
+        ones = np.ones(n, np.int64)
+        self._index: dict[int, int] = {}
+        # Own fingerprints last, earliest generator last: they win over those of opposites and of repetitions.
+        for factor in (-1, 1):
+            values: list[int] = self._sums(np.arange(n), ones, factor).tolist()
+            for i in reversed(range(self._count)):
+                self._index[values[i]] = i
+
+    def _sums(self, images: Ints, signs: Ints, factor: int = 1) -> Ints:
+        # Multiplication wraps around modulo 2**64, on both sides alike.
+        weight = self._h[images[self._rows], images[self._cols]]
+        sign = factor * signs[self._rows] * signs[self._cols]
+        out = np.zeros(self._count, np.int64)
+        np.add.at(out, self._of, (weight * self._nums * sign[:, None]).sum(axis=1))
+        return out
+
+    def conjugated(self, g: Matrix) -> Ints:
+        """For each generator A the number of +-g A g^-1, -1 where that is no generator or g is no signed permutation."""
+        if not (g.is_integral and g.is_monomial and bool(np.all(np.abs(g.nums[:, 0]) == 1))):
+            return np.full(self._count, -1, np.int64)
+        columns = g.T
+        return np.array([self._index.get(v, -1) for v in self._sums(columns.cols, columns.nums[:, 0]).tolist()], np.int64)

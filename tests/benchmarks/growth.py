@@ -145,7 +145,7 @@ def draw(families: dict[str, list[dict[str, Any]]], degrees: list[dict[str, Any]
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--repeat", type=int, default=3, help="runs of each space, of which the fastest counts")
-    parser.add_argument("--picture", type=Path, default=ROOT / "docs" / "_static" / "growth.png")
+    parser.add_argument("--picture", type=Path, default=ROOT / "build" / "bench" / "growth.png")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench" / "growth.json")
     options = parser.parse_args()
     V = rc.SO(4).rep

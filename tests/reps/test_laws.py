@@ -62,6 +62,11 @@ FINITE: list[Case] = [
     ("dihedral(3) @ symmetric(3)", "V"),
     ("dihedral(3) @ symmetric(3)", "lift(dihedral(3).rep, G) * lift(symmetric(3).rep, G)"),
     ("dihedral(3) @ symmetric(3)", "lift((dihedral(3).rep + trivial(dihedral(3))).dual, G) + 2 * V"),
+    ("symmetric(3)", "induced(Rep(PermutationGroup(['(0 1 2)']), [[['zeta(3)']]]), G) * V + V.sym(2)"),
+    ("dihedral(4)", "induced(cyclic(4).rep, G).dual + induced(trivial(cyclic(2)), G)"),
+    ("dihedral(3)", "tensors(V, 'ijk=jik=-ikj') + tensors(V, 'ij=-ji')"),
+    ("symmetric(3)", "tensors(V + one, 'ijk=jki')"),
+    ("dihedral(4)", "tensors({'i': V, 'j': V, 'k': V.dual}, 'ijk=jik')"),
     ("cyclic(2) @ cyclic(2)", "lift(cyclic(2).rep, G, factor=1) * lift(regular(cyclic(2)), G, factor=0)"),
 ]
 
@@ -85,6 +90,12 @@ CONTINUOUS: list[Case] = [
     ("O(2)", "Rep(G, [[[-1]]], [[[0]]], name='sign') * V + V"),
     ("SL(2)", "Rep(G, lie=[[[0, 1], [0, 0]], [[0, 0], [1, 0]], [[1, 0], [0, -1]]])"),
     ("SO(3)", "Rep(G, lie=[[[0]], [[0]], [[0]]]) + V"),
+    ("SO(3)", "irrep(G, '2') * V + irrep(G, '3')"),
+    ("O(3)", "irreps_from('2x0e + 1x1o + 2e', G)"),
+    ("SO(2)", "irrep(G, '3') + V"),
+    ("O(2)", "irrep(G, '2') * irrep(G, '0o')"),
+    ("GL(2)", "tensors(V, 'ijk=jik') + V"),
+    ("SL(2)", "tensors({'i': V, 'j': V, 'k': V.dual}, 'ijk=-jik')"),
 ]
 
 ALL = FINITE + CONTINUOUS

@@ -93,9 +93,10 @@ def test_a_constraint_that_does_not_belong_is_noticed(monkeypatch: pytest.Monkey
 def test_a_forgotten_generator_is_repaired(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     space = SPACES[name]()
     expected = expected_of(space)
-    monkeypatch.setattr(chain, "conjugacy_representatives", lambda lie, elements: list(range(len(lie)))[:-1])
+    honest = chain.quarter_turns
+    monkeypatch.setattr(chain, "quarter_turns", lambda lie, *rest: (honest(lie, *rest)[0], list(range(len(lie)))[:-1]))
     assert right_or_none(space, expected) == "repaired"
-    monkeypatch.setattr(chain, "conjugacy_representatives", lambda lie, elements: [])
+    monkeypatch.setattr(chain, "quarter_turns", lambda lie, *rest: (honest(lie, *rest)[0], []))
     right_or_none(space, expected)
 
 
@@ -171,7 +172,13 @@ def test_a_quarter_turn_outside_the_group_is_noticed(monkeypatch: pytest.MonkeyP
     """A reflection passed off as a rotation: the orbits are too large, so maps are lost and the rest stays sound."""
     space = rc.SO(2).rep >> rc.SO(2).rep
     expected = expected_of(space)
-    monkeypatch.setattr(chain, "quarter_turn", lambda a: rc.matrix([[0, 1], [1, 0]]))
+
+    def sabotaged(lie: Any, given: Any, usable: Any) -> Any:
+        wrong = rc.matrix([[0, 1], [1, 0]])
+        assert usable(wrong)
+        return [wrong], [0]
+
+    monkeypatch.setattr(chain, "quarter_turns", sabotaged)
     right_or_none(space, expected)
 
 

@@ -20,7 +20,7 @@ from repcore.exact.field import QQ, field_of
 from repcore.exact.matrix import Matrix, identity, inverse, kron, matrix, monomial, permutation_matrix
 from repcore.solve.budget import Budget
 from repcore.solve.check import is_echelon, orbits_are_invariant, solves_exactly
-from repcore.solve.integrate import conjugacy_representatives, is_functorial, quarter_turn
+from repcore.solve.integrate import is_functorial, quarter_turn, quarter_turns
 from repcore.solve.lift import lift
 from repcore.solve.nullspace import Kernel, kernel
 from repcore.solve.orbits import monomial_action, orbits, roots_of_unity
@@ -241,29 +241,53 @@ def test_functorial() -> None:
         assert not is_functorial(rep)
 
 
-@pytest.mark.parametrize("group", [rc.SO(3), rc.SO(5), rc.O(4), rc.SE(3), rc.lorentz(), rc.SL(3)], ids=str)
-def test_conjugacy_representatives_generate(group: Any) -> None:
-    """Together with the monomial elements the chosen generators give all: g A g^-1 for every product g."""
-    turns = [g for g in map(quarter_turn, group.lie) if g is not None]
-    monomials = [g for g in group.discrete if g.is_monomial] + turns
-    chosen = conjugacy_representatives(group.lie, monomials)
+@pytest.mark.parametrize("group", [rc.SO(2), rc.SO(3), rc.SO(5), rc.O(4), rc.SE(3), rc.lorentz(), rc.SL(3), rc.SU(2)], ids=str)
+def test_few_turns_and_few_generators_are_enough(group: Any) -> None:
+    """By conjugation with the turns and the given elements the chosen generators give all, up to sign; so do the turns."""
+    given = [g for g in group.discrete if g.is_monomial]
+    turns, chosen = quarter_turns(group.lie, given, lambda g: True)
     assert chosen == sorted(set(chosen))
-    reached = {str((s * group.lie[i]).tolist()) for i in chosen for s in (1, -1)}
-    matrices = [s * group.lie[i] for i in chosen for s in (1, -1)]
-    while matrices:
-        a = matrices.pop()
-        for g in monomials:
+    allowed = [g for g in map(quarter_turn, group.lie) if g is not None]
+    assert all(g in allowed for g in turns)
+    known = [*given, *turns]
+    assert {str(a.tolist()) for a in group.lie} <= conjugates([group.lie[i] for i in chosen], known)
+    # Every quarter turn is conjugate to one that is kept, or to its inverse.
+    reached = conjugates(turns, known) | conjugates([inverse(g) for g in turns], known)
+    assert {str(g.tolist()) for g in allowed} <= reached
+
+
+def conjugates(start: list[Matrix], elements: list[Matrix]) -> set[str]:
+    """+-g A g^-1 for all products g of the elements."""
+    left = [s * a for a in start for s in (1, -1)]
+    reached = {str(a.tolist()) for a in left}
+    while left:
+        a = left.pop()
+        for g in elements:
             b = g @ a @ inverse(g)
             if str(b.tolist()) not in reached:
                 reached.add(str(b.tolist()))
-                matrices.append(b)
-    assert all(str(a.tolist()) in reached for a in group.lie)
+                left.append(b)
+    return reached
 
 
 def test_rotations_need_one_lie_generator() -> None:
-    for n in (3, 4, 5, 6):
-        turns = [g for g in map(quarter_turn, rc.SO(n).lie) if g is not None]
-        assert conjugacy_representatives(rc.SO(n).lie, turns) == [0]
+    for n in (3, 4, 5, 6, 12):
+        turns, chosen = quarter_turns(rc.SO(n).lie, [], lambda g: True)
+        assert chosen == [0]
+        assert len(turns) <= n - 1
+
+
+def test_turns_that_are_not_wanted_are_not_used() -> None:
+    lie = rc.SO(4).lie
+    assert quarter_turns(lie, [], lambda g: False) == ([], list(range(6)))
+    # Repeated and opposite generators are one class even so.
+    assert quarter_turns((*lie, *(-a for a in lie), *lie), [], lambda g: True)[1] == [0]
+
+
+def test_generators_of_different_scale_are_not_one_class() -> None:
+    a = rc.SO(3).lie[0]
+    for other in (2 * a, a * Fraction(1, 2), a * rc.number("sqrt(2)"), a * (2**61 + 1), a * 2**64, a * Fraction(1, 2**61)):
+        assert quarter_turns((a, other), [], lambda g: True)[1] == [0, 1]
 
 
 # --------------------------------------------------------------------------------------------------------------------- lift
@@ -375,7 +399,7 @@ def test_sheared_orbits_are_not_invariant() -> None:
 
 def test_memory_limits_refuse_before_they_allocate() -> None:
     space = rc.SO(3).rep ** 8 >> rc.SO(3).rep ** 8
-    with pytest.raises(rc.MemoryLimitError, match=r"memory_limit: V\*\*8 >> V\*\*8 with 43046721 unknowns.*GiB"):
+    with pytest.raises(rc.MemoryLimitError, match=r"memory_limit: V\*\*8 >> V\*\*8 would need about 1.9 GiB"):
         compute(space, Budget(memory_limit=2**30))
     small = rc.SO(3).rep ** 2 >> rc.SO(3).rep ** 2
     with pytest.raises(rc.MemoryLimitError, match="memory_limit"):

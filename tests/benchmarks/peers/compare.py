@@ -197,7 +197,7 @@ def table(rows: list[dict[str, Any]]) -> str:
                 row["case"],
                 f"{ours.get('unknowns', 0):,}",
                 str(ours.get("dim", "")),
-                seconds(theirs["first"]) + right if "first" in theirs else theirs.get("failed", "")[:60].replace("|", "/"),
+                seconds(theirs["first"]) + right if "first" in theirs else failure(theirs.get("failed", "")),
                 seconds(theirs.get("again")),
                 seconds(first),
                 seconds(wall),
@@ -207,6 +207,11 @@ def table(rows: list[dict[str, Any]]) -> str:
             ]
         )
     return markdown(lines)
+
+
+def failure(text: str) -> str:
+    """Why EMLP gives no answer, short enough for a cell."""
+    return "out of memory" if "out of memory" in text.lower() else text[:60].replace("|", "/")
 
 
 def markdown(lines: list[list[str]]) -> str:
@@ -277,6 +282,7 @@ def main() -> None:
     parser.add_argument("--no-emlp", action="store_true", help="repcore's column alone")
     parser.add_argument("--environment", type=Path, default=ROOT / ".venv-emlp", help="where EMLP is installed")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench", help="where the table and its JSON go")
+    parser.add_argument("--page", type=Path, help="a further file for the table, to be included by a page")
     options = parser.parse_args()
     python = None if options.no_emlp else emlp_python(options.environment)
     about = {
@@ -311,6 +317,8 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "emlp.json").write_text(json.dumps({"about": about, "cases": rows, "tests": tests}, indent=1))
     (options.out / "emlp.txt").write_text(text)
+    if options.page:
+        options.page.write_text(text)
     print(f"\n{text}\nwritten: {options.out / 'emlp.json'}, {options.out / 'emlp.txt'}")
 
 
