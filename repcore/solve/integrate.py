@@ -8,6 +8,7 @@ permutation and feeds ``orbits``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import lcm
 
 import numpy as np
 import numpy.typing as npt
@@ -96,7 +97,8 @@ class _Fingerprints:
         self._rows = np.concatenate([a.rows for a in lie]) if lie else np.zeros(0, np.int64)
         self._cols = np.concatenate([a.cols for a in lie]) if lie else np.zeros(0, np.int64)
         # Everything is modulo 2**64, where negation is still negation.
-        parts = [((a.nums.astype(object) + 2**63) % 2**64 - 2**63).astype(np.int64) * (a.den % 2**31) for a in lie]
+        den = lcm(*(a.den for a in lie))
+        parts = [((a.nums.astype(object) * (den // a.den) + 2**63) % 2**64 - 2**63).astype(np.int64) for a in lie]
         self._nums = np.concatenate(parts) if lie else np.zeros((0, field.degree), np.int64)
         self._of = np.repeat(np.arange(len(lie)), [a.nnz for a in lie])
         self._count = len(lie)

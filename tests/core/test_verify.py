@@ -207,9 +207,7 @@ def test_verify_uses_no_code_of_the_solver() -> None:
 
     source = inspect.getsource(inspect.getmodule(module) or module)
     imported = {
-        node.module
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.ImportFrom) and node.module is not None
+        node.module for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom) and node.module is not None
     }
     assert imported
     assert not any(name.startswith("repcore.solve") for name in imported)

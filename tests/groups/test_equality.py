@@ -70,9 +70,7 @@ def test_groups_survive_pickling(text: str) -> None:
 def test_different_groups_differ() -> None:
     groups = [build(text) for text in GROUPS]
     ordered = [(g.dim, *(str([m.tolist() for m in part]) for part in (g.discrete, g.lie)), g.factors) for g in groups]
-    as_sets = [
-        (g.dim, *(sorted({str(m.tolist()) for m in part}) for part in (g.discrete, g.lie)), g.factors) for g in groups
-    ]
+    as_sets = [(g.dim, *(sorted({str(m.tolist()) for m in part}) for part in (g.discrete, g.lie)), g.factors) for g in groups]
     for i, j in product(range(len(groups)), repeat=2):
         assert (groups[i] == groups[j]) == (ordered[i] == ordered[j])
         assert (groups[i].digest == groups[j].digest) == (as_sets[i] == as_sets[j])

@@ -118,10 +118,7 @@ def test_symmetric_power_acts_on_monomials(n: int, k: int) -> None:
 def test_exterior_power_acts_by_minors(n: int, k: int) -> None:
     g = matrix([[(i + 1) ** j + (i == j) for j in range(n)] for i in range(n)])
     basis = list(combinations(range(n), k))
-    minors = [
-        [round(np.linalg.det(g.to_numpy()[np.ix_(rows, cols)])) for cols in basis]
-        for rows in basis
-    ]
+    minors = [[round(np.linalg.det(g.to_numpy()[np.ix_(rows, cols)])) for cols in basis] for rows in basis]
     rep = rc.GL(n).rep.alt(k)
     assert discrete_image(rep, g) == matrix(minors)
 

@@ -86,9 +86,7 @@ def _fractions(table: list[list[Any]]) -> list[list[Any]]:
 def definition(space: Any) -> list[list[list[Any]]]:
     """The canonical basis of a small space from its definition, as nested lists (dim, dim Y, dim X)."""
     m, n = space.shape
-    return [
-        [[row.get(y * n + x, 0) for x in range(n)] for y in range(m)] for row in nullspace(constraints(space), m * n)
-    ]
+    return [[[row.get(y * n + x, 0) for x in range(n)] for y in range(m)] for row in nullspace(constraints(space), m * n)]
 
 
 def assert_is_the_definition(space: Any) -> Any:

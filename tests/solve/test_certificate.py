@@ -1,4 +1,8 @@
-"""A certificate cannot lie: whatever breaks inside the chain, the answer is right or there is none."""
+"""What the certificate guards against, by sabotage of the chain.
+
+Constraints that get lost, bad primes, collisions, wrong residues: the answer is right or there is none. Constraints that do
+not belong leave a sound basis that is too small; `verify` counts again and finds that.
+"""
 
 from __future__ import annotations
 
@@ -51,6 +55,19 @@ def drop_rows(system: System, wanted: Any) -> System:
     return replace(system, rows=system.rows[keep], cols=system.cols[keep], values=system.values[keep])
 
 
+def noticed_by_verify(space: Any, expected: list[Matrix]) -> None:
+    """Too many constraints: a bound on the nullity cannot tell, what is left is sound. The second opinion counts again."""
+    try:
+        basis = compute(space)
+    except rc.SolveError:
+        return
+    assert list(basis) != expected, "the sabotage did nothing"
+    found = rc.verify(basis)
+    assert found.sound
+    assert found.complete is False
+    assert not found
+
+
 @pytest.mark.parametrize("name", SPACES)
 def test_a_dropped_constraint_is_noticed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     space = SPACES[name]()
@@ -72,7 +89,7 @@ def test_no_constraint_at_all_is_noticed(monkeypatch: pytest.MonkeyPatch, name: 
 
 @pytest.mark.parametrize("name", SPACES)
 def test_a_constraint_that_does_not_belong_is_noticed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """One unknown of the answer is set to zero: the answer shrinks and stays sound, so only counting can notice."""
+    """One unknown of the answer is set to zero: the answer shrinks and stays sound, so only counting again can notice."""
     space = SPACES[name]()
     expected = expected_of(space)
     honest = chain.presolve
@@ -80,13 +97,11 @@ def test_a_constraint_that_does_not_belong_is_noticed(monkeypatch: pytest.Monkey
     def sabotaged(s: System) -> Any:
         pivot = int(np.flatnonzero(honest(s).rep == np.arange(s.width))[0])
         row = int(s.rows.max(initial=0)) + 1
-        more = replace(
-            s, rows=np.append(s.rows, row), cols=np.append(s.cols, pivot), values=np.append(s.values, 1)
-        )
+        more = replace(s, rows=np.append(s.rows, row), cols=np.append(s.cols, pivot), values=np.append(s.values, 1))
         return honest(more)
 
     monkeypatch.setattr(chain, "presolve", sabotaged)
-    right_or_none(space, expected)
+    noticed_by_verify(space, expected)
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -179,7 +194,7 @@ def test_a_quarter_turn_outside_the_group_is_noticed(monkeypatch: pytest.MonkeyP
         return [wrong], [0]
 
     monkeypatch.setattr(chain, "quarter_turns", sabotaged)
-    right_or_none(space, expected)
+    noticed_by_verify(space, expected)
 
 
 # -------------------------------------------------------------------------------------------------------------------- orbits
@@ -223,7 +238,7 @@ def test_wrong_phases_are_noticed(monkeypatch: pytest.MonkeyPatch, name: str) ->
     assert outcome == ("repaired" if name == "S4" else "refused")
 
 
-@pytest.mark.parametrize("name", MONOMIAL)
+@pytest.mark.parametrize("name", ["B2", "S4"])
 def test_merged_orbits_are_noticed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Two orbits taken for one: what is left is invariant, and one element is missing."""
     space = MONOMIAL[name]()
@@ -238,7 +253,7 @@ def test_merged_orbits_are_noticed(monkeypatch: pytest.MonkeyPatch, name: str) -
         return replace(found, of=of, count=found.count - 1)
 
     monkeypatch.setattr(chain, "orbits", sabotaged)
-    right_or_none(space, expected)
+    noticed_by_verify(space, expected)
 
 
 # ----------------------------------------------------------------------------------------------------------------- reading it

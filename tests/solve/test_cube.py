@@ -41,9 +41,7 @@ def moves() -> list[str]:
     place = {s: i for i, s in enumerate(stickers)}
     out: list[str] = []
     for axis, side in product(range(3), (-1, 1)):
-        images = [
-            place[quarter_turn(c, axis), quarter_turn(n, axis)] if c[axis] == side else place[c, n] for c, n in stickers
-        ]
+        images = [place[quarter_turn(c, axis), quarter_turn(n, axis)] if c[axis] == side else place[c, n] for c, n in stickers]
         text, seen = "", set[int]()
         for start in range(len(images)):
             cycle, x = [], start

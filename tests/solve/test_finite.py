@@ -31,10 +31,7 @@ SWAP = [[0, 1], [1, 0]]
 def weyl(cartan: list[list[int]]) -> list[list[list[int]]]:
     """The simple reflections in the basis of simple roots: s_i(a_j) = a_j - C_ij a_i, with the convention C_ij = <a_j, a_i^v>."""
     n = len(cartan)
-    return [
-        [[int(r == c) - (cartan[i][c] if r == i else 0) for c in range(n)] for r in range(n)]
-        for i in range(n)
-    ]
+    return [[[int(r == c) - (cartan[i][c] if r == i else 0) for c in range(n)] for r in range(n)] for i in range(n)]
 
 
 INTEGER: dict[str, tuple[Any, int]] = {
@@ -366,7 +363,7 @@ def test_maps_of_outer_products_multiply(i: int, j: int) -> None:
 
 # --------------------------------------------------------------------------------------------------- Nye's tables of crystals
 
-# In the hexagonal basis a3 = [1, 0, 0], [cos 120, sin 120, 0], c: rotations and mirrors are integer matrices, not orthogonal ones.
+# In the hexagonal basis (two axes at 120 degrees, and c) rotations and mirrors are integer matrices, not orthogonal ones.
 SIXTH = [[1, -1, 0], [1, 0, 0], [0, 0, 1]]
 THIRD = [[0, -1, 0], [1, -1, 0], [0, 0, 1]]
 TWO_X = [[1, -1, 0], [0, -1, 0], [0, 0, -1]]

@@ -125,8 +125,15 @@ def test_many_more_rows_than_unknowns_are_compressed_without_loss() -> None:
     rng = np.random.default_rng(0)
     width, rank = 40, 33
     small = rng.integers(0, P, (rank, width))
-    mixed = np.array([[int(x) for x in row] for row in (flint.nmod_mat(600, rank, rng.integers(0, P, 600 * rank).tolist(), P)
-                                                       * flint.nmod_mat(rank, width, small.ravel().tolist(), P)).tolist()])
+    mixed = np.array(
+        [
+            [int(x) for x in row]
+            for row in (
+                flint.nmod_mat(600, rank, rng.integers(0, P, 600 * rank).tolist(), P)
+                * flint.nmod_mat(rank, width, small.ravel().tolist(), P)
+            ).tolist()
+        ]
+    )
     rows, cols = np.nonzero(mixed)
     found = kernel(presolve(System(P, width, rows, cols, mixed[rows, cols])))
     assert as_dense(found) == echelon_of_solutions(small.tolist(), width, P)
@@ -162,9 +169,7 @@ def test_orbits_are_the_solutions(oracles: Any, data: st.DataObject) -> None:
         constraints += [{c: x for r2, c, x in full.entries() if r2 == r} for r in range(m * n)]
     wanted = oracles.nullspace(constraints, m * n)
     powers = roots_of_unity(found.m)
-    elements = [
-        {u: powers[found.exponents[u]] for u in range(m * n) if found.of[u] == k} for k in range(found.count)
-    ]
+    elements = [{u: powers[found.exponents[u]] for u in range(m * n) if found.of[u] == k} for k in range(found.count)]
     assert elements == wanted
 
 

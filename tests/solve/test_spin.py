@@ -19,7 +19,9 @@ SPACES: dict[str, Any] = {
     "icosahedral": lambda: (lambda v: v**2 >> v**2)(rc.icosahedral().rep),
     "D5 regular": lambda: rc.regular(rc.dihedral(5)) >> rc.regular(rc.dihedral(5)),
     "Q8 over Q(i)": lambda: (lambda v: v * v.conj >> v**2)(rc.Group([[["I", 0], [0, "-I"]], [[0, 1], [-1, 0]]]).rep),
-    "W(B3)": lambda: (lambda v: v**2 >> v.dual**2)(rc.Group([[[-1, 1, 0], [0, 1, 0], [0, 0, 1]], [[1, 0, 0], [1, -1, 2], [0, 0, 1]], [[1, 0, 0], [0, 1, 0], [0, 1, -1]]]).rep),
+    "W(B3)": lambda: (lambda v: v**2 >> v.dual**2)(
+        rc.Group([[[-1, 1, 0], [0, 1, 0], [0, 0, 1]], [[1, 0, 0], [1, -1, 2], [0, 0, 1]], [[1, 0, 0], [0, 1, 0], [0, 1, -1]]]).rep
+    ),
     "SO(3)": lambda: (lambda v: v**2 >> v**2)(rc.SO(3).rep),
     "SL(2)": lambda: (lambda v: v**3 >> v.sym(3) + v)(rc.SL(2).rep),
     "U(2)": lambda: (lambda v: v * v.dual >> v * v.conj)(rc.U(2).rep),
