@@ -26,8 +26,9 @@ __all__ = ["is_echelon", "orbits_are_invariant", "solves_exactly"]
 
 Ints = npt.NDArray[np.int64]
 
-# A basis of so few entries in all is checked densely: a product in BLAS costs less than a sparse one, or than importing it.
-_SMALL = 30_000
+# Up to so many multiplications a check is done densely: in BLAS that takes less than a tenth of a second, which is what
+# importing scipy.sparse would.
+_SMALL = 2 * 10**8
 
 
 def orbits_are_invariant(shape: tuple[int, int], found: Orbits, pairs: Sequence[tuple[Monomial, Monomial]]) -> bool:
@@ -78,7 +79,7 @@ def _commutes(basis: Matrix, on_w: Matrix, on_v: Matrix, field: Field) -> bool:
     below = min(2**31, isqrt(2**62 // terms))
     defect = _defect_mod
     filled = basis.nnz > basis.shape[0] * basis.shape[1] // 50
-    if basis.shape[0] * basis.shape[1] <= _SMALL or (filled and basis.nnz > 10**6 and max(m, n) <= 2000):
+    if basis.shape[0] * m * n * (m + n) <= _SMALL or (filled and basis.nnz > 10**6 and max(m, n) <= 2000):
         below, defect = prime_bound(max(m, n)), _dense_defect_mod
     product = 1
     for p in field.primes(below=below):
