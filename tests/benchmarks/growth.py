@@ -37,7 +37,14 @@ class Family:
     @property
     def plain(self) -> str:
         """The name without the marks of its formulas."""
-        return self.name.replace("$", "").replace("\\to", "->").replace("\\", "").replace("  ", " ")
+        return (
+            self.name.replace("$", "")
+            .replace("\\to", "->")
+            .replace("\\", "")
+            .replace("{", "")
+            .replace("}", "")
+            .replace("  ", " ")
+        )
 
 
 def _powers(group: rc.Group, ks: range) -> Iterator[rc.Hom]:

@@ -36,8 +36,7 @@ def violations_of(name: str, text: str) -> Iterator[tuple[int, str]]:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="torch"), attr="load")):
                 yield node.lineno, "torch.load(): use safetensors"
             case ast.Call(keywords=keywords) if any(
-                k.arg == "allow_pickle" and not (isinstance(k.value, ast.Constant) and k.value.value is False)
-                for k in keywords
+                k.arg == "allow_pickle" and not (isinstance(k.value, ast.Constant) and k.value.value is False) for k in keywords
             ):
                 yield node.lineno, "allow_pickle: use safetensors"
             case ast.Import(names=names) if found := PICKLERS & {alias.name.partition(".")[0] for alias in names}:
