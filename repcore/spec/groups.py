@@ -14,7 +14,7 @@ from repcore.groups.group import Group, PermutationGroup, direct_product, named
 from repcore.spec.expression import placed
 from repcore.spec.table import hint
 
-__all__ = ["plain_matrices", "read_group", "read_list", "read_permutations", "read_table", "read_text", "write_group"]
+__all__ = ["plain_matrices", "read_group", "read_label", "read_list", "read_permutations", "read_table", "read_text", "write_group"]
 
 # Constructors and the largest argument that is taken: Lie groups of n x n matrices have of the order of n^2 generators.
 _BUILTINS: dict[str, int] = {
@@ -40,7 +40,7 @@ def read_group(data: object, where: str, depth: int = 0) -> Group:
         SpecError: with the place ``where.key``.
     """
     table = read_table(data, where, (*_KINDS, "name", "dim"))
-    name = read_text(table.get("name", ""), f"{where}.name")
+    name = read_label(table.get("name", ""), f"{where}.name")
     dim = table.get("dim")
     if dim is not None and (not isinstance(dim, int) or isinstance(dim, bool) or not 1 <= dim <= _POINTS):
         raise SpecError(f"{where}.dim: expected an integer from 1 to {_POINTS}, got {shorten(repr(dim))}")
@@ -154,6 +154,14 @@ def read_text(value: object, where: str) -> str:
         found = _kind(value) if not isinstance(value, str) else f"{len(value)} characters"
         raise SpecError(f"{where}: expected a text of up to 1000 characters, got {found}")
     return value
+
+
+def read_label(value: object, where: str) -> str:
+    """A text of one line: it stands in tables and messages."""
+    text = read_text(value, where)
+    if not text.isprintable():
+        raise SpecError(f"{where}: expected a text of one line, got {shorten(ascii(text))}")
+    return text
 
 
 def _kind(value: object) -> str:

@@ -17,7 +17,8 @@ from repcore.reps.lifted import lift
 from repcore.reps.permutation import grid, permutation
 from repcore.reps.tree import Rep
 from repcore.spec.expression import Scope, Value, check_name, evaluate, names_in, placed
-from repcore.spec.groups import read_group, read_list, read_permutations, read_table, read_text
+from repcore.spec.groups import read_group, read_label, read_list, read_permutations, read_table, read_text
+from repcore.spec.plain import check_plain
 from repcore.spec.spec import Spec, check_map_name
 
 __all__ = ["read"]
@@ -32,6 +33,7 @@ def read(document: object, file: str) -> Spec:
     Raises:
         SpecError: file, key, place, what is wrong and what to do.
     """
+    check_plain(document, file)
     table = read_table(document, file, ("group", "reps", "maps"))
     if "group" not in table:
         raise SpecError(f'{file}: there is no table [group]; begin with [group] and builtin = "SO(3)", or generators')
@@ -109,7 +111,7 @@ def _value(table: dict[str, Any], name: str, group: Group, where: str) -> Value:
     kind = kinds[0]
     if ("of" in table) != (kind == "restrict"):
         raise SpecError(f'{where}: restrict and of go together, as in {{ restrict = "V*V", of = {{ builtin = "SO(3)" }} }}')
-    label = read_text(table.get("name", name), f"{where}.name")
+    label = read_label(table.get("name", name), f"{where}.name")
     if kind == "restrict":
         larger = read_group(table["of"], f"{where}.of")
         inner = evaluate(table[kind], Scope(larger), f"{where}.restrict")

@@ -98,7 +98,9 @@ class Store:
             try:
                 basis = read_basis(path, space=space)
             except StoreError as error:
-                self._drop(path, error)
+                # Gone since we looked: another process collects. Nothing is damaged.
+                if not isinstance(error.__cause__, FileNotFoundError):
+                    self._drop(path, error)
                 continue
             with contextlib.suppress(OSError):
                 os.utime(path)  # for gc, which removes what has not been used for longest
