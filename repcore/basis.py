@@ -232,8 +232,13 @@ def compute(space: Hom, budget: Budget | None = None) -> EquivariantBasis:
     steps = [Step("split", space.shape[0] * space.shape[1], sum(w.rep.dim * v.rep.dim for w in rows for v in cols), "")]
     pairs = [(w, v) for w in rows for v in cols]
     if len(pairs) > 1:
-        # Workers take whole blocks; inside a block there is then nobody left to share with.
-        solutions = budget.map(partial(_solved, budget.memory_limit), [(v.rep, w.rep) for w, v in pairs])
+        # Summands with the same matrices (V and V* of an orthogonal V, say) make the same block: each is solved once. Workers
+        # take whole blocks; inside a block there is then nobody left to share with.
+        keys = [(w.rep.dim, v.rep.dim, *(m.digest for x in (w.rep, v.rep) for m in x.matrices)) for w, v in pairs]
+        first = {key: i for i, key in reversed(list(enumerate(keys)))}
+        distinct = sorted(set(first.values()))
+        solved = budget.map(partial(_solved, budget.memory_limit), [(pairs[i][1].rep, pairs[i][0].rep) for i in distinct])
+        solutions = [solved[distinct.index(first[key])] for key in keys]
     else:
         solutions = [solve_block(v.rep, w.rep, budget) for w, v in pairs]
     for solution in solutions:

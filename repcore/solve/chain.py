@@ -4,6 +4,8 @@
 reduction   taken when                                            cost seen (one core)
 ==========  ====================================================  ==============================================
 split       always, before this module (``reps.atoms``)           free
+bend        a cut of the tensor factors into outputs and inputs   free; S_5 standard 1 -> V^7 as V^3 -> V^4
+            that halves the larger side
 integrate   a Lie generator A with A^3 = -A and exp(pi/2 A)       SO(3), V^4 -> V^4: 6,561 unknowns to 274
             monomial, representations built from the defining one
 orbits      a generator monomial on both sides, weights roots of  S_20, V^2 -> V^2 (160,000): 0.1 s
@@ -34,6 +36,7 @@ from repcore.exact.matrix import Matrix, from_coo, zeros
 from repcore.exact.number import Number
 from repcore.reps.action import discrete_image, image
 from repcore.reps.tree import Rep
+from repcore.solve.bend import bend
 from repcore.solve.budget import Budget
 from repcore.solve.certificate import Step
 from repcore.solve.check import is_echelon, orbits_are_invariant, solves_exactly
@@ -98,6 +101,11 @@ class Solution:
 def reduce_block(v: Rep, w: Rep) -> Reduced:
     """The reductions that need no elimination: integrate and orbits."""
     group = v.group
+    steps: list[Step] = []
+    bent_v, bent_w = bend(v, w)
+    if bent_v is not v:
+        steps.append(Step("bend", v.dim * w.dim, v.dim * w.dim, f"as {bent_v} >> {bent_w}"))
+        v, w = bent_v, bent_w
     shape = (w.dim, v.dim)
     unknowns = shape[0] * shape[1]
     images = tuple((image(w, i), image(v, i)) for i in range(len(group.generators)))
@@ -126,7 +134,6 @@ def reduce_block(v: Rep, w: Rep) -> Reduced:
     first = len(group.discrete)
     zero = [all(m.is_zero for m in pair) for pair in images]
     rest += [first + i for i in chosen if not zero[first + i]]
-    steps: list[Step] = []
     if turns:
         left = f"{len(group.lie)} Lie generators, {len(chosen)} up to conjugation"
         steps.append(Step("integrate", unknowns, unknowns, f"{len(turns)} exact elements of the group; {left}"))

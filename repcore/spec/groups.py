@@ -14,7 +14,16 @@ from repcore.groups.group import Group, PermutationGroup, direct_product, named
 from repcore.spec.expression import placed
 from repcore.spec.table import hint
 
-__all__ = ["plain_matrices", "read_group", "read_label", "read_list", "read_permutations", "read_table", "read_text", "write_group"]
+__all__ = [
+    "plain_matrices",
+    "read_group",
+    "read_label",
+    "read_list",
+    "read_permutations",
+    "read_table",
+    "read_text",
+    "write_group",
+]
 
 # Constructors and the largest argument that is taken: Lie groups of n x n matrices have of the order of n^2 generators.
 _BUILTINS: dict[str, int] = {

@@ -15,12 +15,12 @@ _BITS = int(_DIGITS / 0.30103)
 
 
 def check_plain(document: object, file: str) -> None:
-    """SpecError unless nesting, integers and texts stay within bounds. Not recursive; linear in the size of the data.
+    r"""SpecError unless nesting, integers and texts stay within bounds. Not recursive; linear in the size of the data.
 
-    >>> check_plain({"group": {"name": "a\\x1b[31m"}}, "a.toml")
+    >>> check_plain({"group": {"name": "a\x1b[31m"}}, "a.toml")
     Traceback (most recent call last):
         ...
-    repcore.errors.SpecError: a.toml: group.name: the text 'a\\x1b[31m' has characters that cannot be printed; remove them
+    repcore.errors.SpecError: a.toml: group.name: the text 'a\x1b[31m' has characters that cannot be printed; remove them
     """
     level: list[tuple[str, Any]] = [(file, document)]
     for depth in range(_NESTING):
