@@ -128,7 +128,11 @@ def read_permutations(value: object, where: str) -> list[Any]:
             points = [int(n) if len(n) < 10 else 10 * _POINTS for n in re.findall("[0-9]+", x)]
             largest = max(largest, 1 + max(points, default=0))
         elif isinstance(x, list):
-            largest = max(largest, len(cast(list[Any], x)))
+            images = cast(list[Any], x)
+            largest = max(largest, len(images))
+            for j, point in enumerate(images):
+                if type(point) is not int:
+                    raise SpecError(f"{where}[{i}][{j}]: points are the integers 0, 1, 2, ...; got {_kind(point)}")
         else:
             raise SpecError(f'{where}[{i}]: expected cycles such as "(0 1 2)" or a list of images, got {shorten(repr(x))}')
     if largest > _POINTS or largest * len(items) > _CELLS:

@@ -29,7 +29,11 @@ def check_plain(document: object, file: str) -> None:
             if isinstance(data, dict):
                 items = [(_key(k, where, depth), x) for k, x in cast(dict[str, Any], data).items()]
             elif isinstance(data, list):
-                items = [(f"[{i}]", x) for i, x in enumerate(cast(list[Any], data)) if type(x) is not int or abs(x) >= 2**62]
+                items = [
+                    (f"{'' if depth else ': '}[{i}]", x)
+                    for i, x in enumerate(cast(list[Any], data))
+                    if type(x) is not int or abs(x) >= 2**62
+                ]
             else:
                 items = [("", data)]
             for key, x in items:
