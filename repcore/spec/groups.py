@@ -30,7 +30,7 @@ _BUILTINS: dict[str, int] = {
     **dict.fromkeys(("GL", "O", "SL", "SO", "SU", "Sp", "U", "affine", "alternating"), 64),
     **dict.fromkeys(("E", "SE", "translations"), 64),
     **dict.fromkeys(("hyperoctahedral", "scaling", "symmetric"), 10_000),
-    **dict.fromkeys(("cyclic", "dihedral", "quaternion"), 5_000),
+    **dict.fromkeys(("cyclic", "dihedral", "quaternion"), 1_000),
     **dict.fromkeys(("icosahedral", "lorentz", "octahedral", "tetrahedral"), 0),
 }
 _FULL = ("icosahedral", "lorentz", "octahedral", "tetrahedral")
