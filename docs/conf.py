@@ -5,6 +5,7 @@ Such a page starts with the front matter `file_format: mystnb` and `kernelspec: 
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -36,3 +37,8 @@ nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True
+
+# A page is executed in an empty directory of its own, with its cache there, and its shell cells find the program `repcore`.
+nb_execution_in_temp = True
+os.environ["REPCORE_CACHE"] = "cache"
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

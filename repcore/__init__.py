@@ -8,11 +8,15 @@ expressions (``4 * one + V * V.dual``), solve ``X >> Y`` with :func:`solve`, and
 """
 
 from repcore.basis import EquivariantBasis
+from repcore.decompose.decomposition import Component, Decomposition, Irrep
+from repcore.decompose.gram import Orthonormal
+from repcore.decompose.haar import HaarProjector
 from repcore.errors import (
     DeclarationError,
     GroupTooLargeError,
     IncompatibleError,
     MemoryLimitError,
+    NotCompletelyReducibleError,
     NumberError,
     RepcoreError,
     RepcoreWarning,
@@ -24,6 +28,8 @@ from repcore.errors import (
 from repcore.exact.field import Field
 from repcore.exact.matrix import Matrix, matrix
 from repcore.exact.number import Number, number
+from repcore.groups.characters import CharacterTable, RationalCharacter, RealCharacter, character_table
+from repcore.groups.classes import Classes
 from repcore.groups.finite import order
 from repcore.groups.group import Group, PermutationGroup, direct_product
 from repcore.groups.named import (
@@ -50,21 +56,26 @@ from repcore.groups.named import (
     tetrahedral,
     translations,
 )
-from repcore.plan import Block, Factor, Orbit, Plan
+from repcore.plan import Block, Factor, IrrepGroup, Layer, Orbit, Panel, Plan, Schur
 from repcore.reps.affine import AffineMaps, affine_maps
+from repcore.reps.character import Character, character, hom_dimension
 from repcore.reps.cosets import quotient, regular
 from repcore.reps.hom import Hom
 from repcore.reps.induced import induced
 from repcore.reps.irreps import irrep, irreps_from
 from repcore.reps.lifted import lift
+from repcore.reps.molien import molien
 from repcore.reps.multilinear import Multilinear, multilinear
 from repcore.reps.permutation import grid, permutation
+from repcore.reps.real_irreps import irreps
 from repcore.reps.scales import to_orthonormal
 from repcore.reps.tensors import TensorMaps, tensor_maps, tensors
 from repcore.reps.tree import Rep, trivial
 from repcore.solve.certificate import Certificate, Step
+from repcore.solve.progress import Progress
 from repcore.spec import Spec, dump, load
 from repcore.store.cached import explain, invariants, plan, solve
+from repcore.store.decomposed import decompose, decompose_together, gram, haar_projector, orthogonalised
 from repcore.store.disk import Store
 from repcore.verify import Verification, verify
 
@@ -79,28 +90,43 @@ __all__ = [
     "AffineMaps",
     "Block",
     "Certificate",
+    "Character",
+    "CharacterTable",
+    "Classes",
+    "Component",
     "DeclarationError",
+    "Decomposition",
     "E",
     "EquivariantBasis",
     "Factor",
     "Field",
     "Group",
     "GroupTooLargeError",
+    "HaarProjector",
     "Hom",
     "IncompatibleError",
+    "IrrepGroup",
+    "Layer",
     "Matrix",
     "MemoryLimitError",
     "Multilinear",
+    "NotCompletelyReducibleError",
     "Number",
     "NumberError",
     "O",
     "Orbit",
+    "Orthonormal",
+    "Panel",
     "PermutationGroup",
     "Plan",
+    "Progress",
+    "RationalCharacter",
+    "RealCharacter",
     "Rep",
     "RepcoreError",
     "RepcoreWarning",
     "RepresentationError",
+    "Schur",
     "SolveError",
     "Sp",
     "Spec",
@@ -115,26 +141,36 @@ __all__ = [
     "affine",
     "affine_maps",
     "alternating",
+    "character",
+    "character_table",
     "cyclic",
+    "decompose",
+    "decompose_together",
     "dihedral",
     "direct_product",
     "dump",
     "explain",
+    "gram",
     "grid",
+    "haar_projector",
+    "hom_dimension",
     "hyperoctahedral",
     "icosahedral",
     "induced",
     "invariants",
     "irrep",
+    "irreps",
     "irreps_from",
     "lift",
     "load",
     "lorentz",
     "matrix",
+    "molien",
     "multilinear",
     "number",
     "octahedral",
     "order",
+    "orthogonalised",
     "permutation",
     "plan",
     "quaternion",

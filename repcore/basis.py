@@ -21,6 +21,7 @@ from repcore.reps.tree import Rep
 from repcore.solve.budget import Budget
 from repcore.solve.certificate import Certificate, Step
 from repcore.solve.chain import Solution, solve_block
+from repcore.solve.memory import orbit_bytes
 
 __all__ = ["BasisBlock", "EquivariantBasis", "compute", "orthonormal_columns"]
 
@@ -227,7 +228,8 @@ def compute(space: Hom, budget: Budget | None = None) -> EquivariantBasis:
     budget = budget or Budget()
     if is_one_summand(space.domain) and is_one_summand(space.codomain):
         # Refused before even the positions of the copies are listed.
-        budget.admit(48 * space.shape[0] * space.shape[1], f"{space}", "split the representations into smaller summands first")
+        unknowns = space.shape[0] * space.shape[1]
+        budget.admit(orbit_bytes(unknowns, unknowns), f"{space}", "split the representations into smaller summands first")
     rows, cols = atoms(space.codomain), atoms(space.domain)
     steps = [Step("split", space.shape[0] * space.shape[1], sum(w.rep.dim * v.rep.dim for w in rows for v in cols), "")]
     pairs = [(w, v) for w in rows for v in cols]
@@ -237,7 +239,11 @@ def compute(space: Hom, budget: Budget | None = None) -> EquivariantBasis:
         keys = [(w.rep.dim, v.rep.dim, *(m.digest for x in (w.rep, v.rep) for m in x.matrices)) for w, v in pairs]
         first = {key: i for i, key in reversed(list(enumerate(keys)))}
         distinct = sorted(set(first.values()))
-        solved = budget.map(partial(_solved, budget.memory_limit), [(pairs[i][1].rep, pairs[i][0].rep) for i in distinct])
+        numbered = [(k, pairs[i][1].rep, pairs[i][0].rep) for k, i in enumerate(distinct, 1)]
+        told = budget.at_block(len(distinct), len(distinct))
+        solved = budget.map(
+            partial(_solved, budget.own, len(distinct)), numbered, lambda done: told.tell("check", done, len(distinct))
+        )
         solutions = [solved[distinct.index(first[key])] for key in keys]
     else:
         solutions = [solve_block(v.rep, w.rep, budget) for w, v in pairs]
@@ -251,8 +257,9 @@ def compute(space: Hom, budget: Budget | None = None) -> EquivariantBasis:
     return assemble(space, over, blocks, Certificate("proved", how, primes), tuple(steps))
 
 
-def _solved(memory_limit: int, pair: tuple[Rep, Rep]) -> Solution:
-    return solve_block(*pair, Budget(memory_limit))
+def _solved(budget: Budget, blocks: int, numbered: tuple[int, Rep, Rep]) -> Solution:
+    block, v, w = numbered
+    return solve_block(v, w, budget.at_block(block, blocks))
 
 
 def assemble(

@@ -11,6 +11,7 @@ __all__ = [
     "GroupTooLargeError",
     "IncompatibleError",
     "MemoryLimitError",
+    "NotCompletelyReducibleError",
     "NumberError",
     "RepcoreError",
     "RepcoreWarning",
@@ -35,6 +36,24 @@ class DeclarationError(RepcoreError, ValueError):
 
 class RepresentationError(RepcoreError, ValueError):
     """Given images of the generators do not make a representation, or a construction does not apply to this one."""
+
+
+class NotCompletelyReducibleError(RepresentationError):
+    """An invariant subspace has no invariant complement, so the representation is no direct sum of irreducible ones.
+
+    Attributes:
+        socle_series: the dimensions of the socle series, 0 < dim soc < dim soc^2 < ... = dim V, where it is known; () otherwise.
+            The socle is the sum of all irreducible subspaces.
+    """
+
+    socle_series: tuple[int, ...]
+
+    def __init__(self, message: str, socle_series: tuple[int, ...] = ()) -> None:
+        super().__init__(message)
+        self.socle_series = socle_series
+
+    def __reduce__(self) -> tuple[type[NotCompletelyReducibleError], tuple[str, tuple[int, ...]]]:
+        return type(self), (str(self), self.socle_series)
 
 
 class IncompatibleError(RepcoreError, ValueError):

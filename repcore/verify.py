@@ -139,7 +139,10 @@ def _pivots(b: BasisBlock, width: int) -> Ints:
 
 
 def _count(v: Atom, w: Atom, limit: int, used: tuple[int, ...]) -> tuple[int | None, str]:
-    """The dimension of Hom(V, W) by other means, or None with the reason."""
+    """The dimension of Hom(V, W) by other means, or None with the reason.
+
+    Written from the definition and on its own: nothing here is shared with the solver, the writing out of residues included.
+    """
     pairs = list(zip(w.rep.matrices, v.rep.matrices, strict=True))
     moving = [(a, b) for a, b in pairs if not (a.is_zero and b.is_zero)]
     size = v.rep.dim * w.rep.dim

@@ -1,8 +1,9 @@
 """repcore for JAX: project and penalise weights by the exact spaces of equivariant maps, with pure functions."""
 
 from repcore_jax.files import load, save
+from repcore_jax.linear import Linear, linear
 from repcore_jax.penalty import penalty
 from repcore_jax.projector import Projector, projector
 from repcore_jax.transform import keep_equivariant
 
-__all__ = ["Projector", "keep_equivariant", "load", "penalty", "projector", "save"]
+__all__ = ["Linear", "Projector", "keep_equivariant", "linear", "load", "penalty", "projector", "save"]

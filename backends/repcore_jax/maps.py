@@ -2,7 +2,8 @@
 
 With Q the orthonormal basis of the space (columns vec(B_a)), coefficients(W) = Q^H vec(W), expand(theta) = Q theta and
 project = Q Q^H. Every map takes leading batch dims, and its argument in the working dtype.
-Cost: O(size of W) for orbit blocks, O(size of W * k) for factor blocks.
+Cost: O(size of W) for orbit blocks, O(size of W * k) for factor blocks, O(size of W * (dY + dX)) for Schur blocks, with k, dY
+and dX of one pair of copies.
 """
 
 from __future__ import annotations
@@ -48,15 +49,19 @@ def project(W: Array, table: Table) -> Array:
 
 
 def _read(W: Array, block: BlockTable) -> Array:
-    """The entries of a block, (..., dim Y, dim X) -> (..., n, m, N)."""
+    """The entries of a block, (..., dim Y, dim X) -> (..., n, dY, m, dX)."""
     n, rows, m, cols = block.sizes
     batch = W.shape[:-2]
     W = W.at[_where(block)].get(mode="promise_in_bounds")
-    return W.reshape(*batch, n, rows, m, cols).swapaxes(-3, -2).reshape(*batch, n, m, rows * cols)
+    return W.reshape(*batch, n, rows, m, cols)
 
 
-def _analyse(entries: Array, block: BlockTable) -> Array:
-    """Q^H on the last dim, (..., N) -> (..., k)."""
+def _analyse(tiles: Array, block: BlockTable) -> Array:
+    """Q^H on pairs of copies, (..., n, dY, m, dX) -> (..., n, m, k)."""
+    if block.schur is not None:
+        return _schur_analyse(tiles, block)
+    n, rows, m, cols = block.sizes
+    entries = tiles.swapaxes(-3, -2).reshape(*tiles.shape[:-4], n, m, rows * cols)
     values = block.values.conj().astype(entries.dtype)
     if block.ids is None:
         return _matmul(entries, values)
@@ -66,17 +71,47 @@ def _analyse(entries: Array, block: BlockTable) -> Array:
 
 
 def _synthesise(c: Array, block: BlockTable) -> Array:
-    """Q on the last dim, (..., k) -> (..., N)."""
+    """Q on pairs of copies, (..., n, m, k) -> (..., n, dY, m, dX)."""
+    if block.schur is not None:
+        return _schur_synthesise(c, block)
+    _, rows, _, cols = block.sizes
     values = block.values.astype(c.dtype)
-    return _matmul(c, values.T) if block.ids is None else _take(c, block.ids) * values
+    entries = _matmul(c, values.T) if block.ids is None else _take(c, block.ids) * values
+    return entries.reshape(*c.shape[:-1], rows, cols).swapaxes(-3, -2)
+
+
+def _schur_analyse(tiles: Array, block: BlockTable) -> Array:
+    n, _, m, _ = block.sizes
+    batch, dtype = tiles.shape[:-4], tiles.dtype
+    parts, start = [], 0
+    for copies, d, t in block.schur or ():
+        u = block.values[:, start : start + copies * d].reshape(-1, copies, d)
+        turned = _einsum("yap,...nymx->...nampx", u.conj().astype(dtype), tiles)
+        found = _einsum("...nampx,bpx->...nmab", turned, t.conj().astype(dtype))
+        parts.append(found.reshape(*batch, n, m, copies * len(t)))
+        start += copies * d
+    return jnp.concatenate(parts, -1)
+
+
+def _schur_synthesise(c: Array, block: BlockTable) -> Array:
+    n, rows, m, cols = block.sizes
+    batch, dtype = c.shape[:-3], c.dtype
+    total, start, at = jnp.zeros((*batch, n, rows, m, cols), dtype), 0, 0
+    for copies, d, t in block.schur or ():
+        u = block.values[:, start : start + copies * d].reshape(-1, copies, d)
+        part = c[..., at : at + copies * len(t)].reshape(*batch, n, m, copies, len(t))
+        turned = _einsum("...nmab,bpx->...nampx", part, t.astype(dtype))
+        total += _einsum("yap,...nampx->...nymx", u.astype(dtype), turned)
+        start, at = start + copies * d, at + copies * len(t)
+    return total
 
 
 def _assemble(parts: list[Array], table: Table, batch: tuple[int, ...], dtype: jnp.dtype) -> Array:
-    """The weight (*batch, dim Y, dim X) from the entries (*batch, n, m, N) of its blocks; elsewhere it is 0."""
+    """The weight (*batch, dim Y, dim X) from the tiles (*batch, n, dY, m, dX) of its blocks; elsewhere it is 0."""
     arrays = []
     for part, block in zip(parts, table.blocks, strict=True):
         n, rows, m, cols = block.sizes
-        arrays.append(part.reshape(*batch, n, m, rows, cols).swapaxes(-3, -2).reshape(*batch, n * rows, m * cols))
+        arrays.append(part.reshape(*batch, n * rows, m * cols))
     if table.whole:
         return arrays[0]
     W = jnp.zeros((*batch, *table.shape), dtype)
@@ -98,3 +133,7 @@ def _take(array: Array, index: np.ndarray) -> Array:
 def _matmul(a: Array, b: np.ndarray) -> Array:
     # The default precision of an accelerator is below that of the dtype.
     return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+
+
+def _einsum(formula: str, a: Array | np.ndarray, b: Array | np.ndarray) -> Array:
+    return jnp.einsum(formula, a, b, precision=jax.lax.Precision.HIGHEST)

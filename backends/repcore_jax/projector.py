@@ -25,7 +25,7 @@ __all__ = ["Projector", "as_matrix", "projector", "working_dtype"]
 class Projector:
     """P, the Frobenius-orthogonal projector onto the equivariant maps X -> Y, with its two halves; all pure functions.
 
-    With B_1, ..., B_dim the orthonormal basis of the space, in the order of ``basis.to_numpy(orthonormal=True)``,
+    With B_1, ..., B_dim the orthonormal basis of the plan, for canonical plans that of ``basis.to_numpy(orthonormal=True)``,
 
         coefficients(W)_a = <B_a, W>,    expand(theta) = sum_a theta_a B_a,    P W = expand(coefficients(W)).
 
@@ -117,7 +117,10 @@ def projector(space: Any) -> Projector:
     Raises:
         IncompatibleError: in a call: a shape that is not the plan's, or an integer dtype.
 
-    Cost of a call: O(size of W) for orbit blocks, O(size of W * k) for factor blocks of k maps.
+    Theta is in the coordinates of the plan, canonical or irrep (``plan.coordinates``); the projection does not depend on them.
+
+    Cost of a call: O(size of W) for orbit blocks, O(size of W * k) for factor blocks of k maps, O(size of W * (dY + dX)) for
+    Schur blocks of dY x dX entries.
 
     >>> import jax, numpy as np, repcore as rc
     >>> V = rc.dihedral(4).rep

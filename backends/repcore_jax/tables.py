@@ -22,7 +22,9 @@ class BlockTable:
 
     ``rows`` and ``cols`` are slices where the positions are consecutive (a slice then replaces a gather). ``sizes`` is
     (n, dY, m, dX) and ``dim`` the number k of coefficients of a pair of copies. With ``ids`` (N,) the block is an orbit
-    block and ``values`` is (N,); without, it is a factor block and ``values`` is Q (N, k), N = dY * dX.
+    block and ``values`` is (N,), N = dY * dX; with ``schur`` it is a Schur block and ``values`` is U_Y (dY, r); with neither it
+    is a factor block and ``values`` is Q (N, k). ``schur`` has for each irrep (mY, d, T), T (mX * t, d, dX): the map (a, b, s) is
+    sum_p U_Y[:, a * d + p] T[(b, s), p], see :class:`repcore.Schur`.
     """
 
     rows: slice | np.ndarray
@@ -31,6 +33,7 @@ class BlockTable:
     dim: int
     ids: np.ndarray | None
     values: np.ndarray
+    schur: tuple[tuple[int, int, np.ndarray], ...] | None = None
 
     @property
     def count(self) -> int:
@@ -73,7 +76,11 @@ def _block(block: Any) -> BlockTable:
     n, rows = block.rows.shape
     m, cols = block.cols.shape
     structure = block.structure
-    if isinstance(structure, rc.Orbit):
+    schur = None
+    if isinstance(structure, rc.Schur):
+        ids, values = None, structure.rows
+        schur = tuple((m_y, d, t) for (m_y, _, d, _), t in zip(structure.parts, structure.turned, strict=True))
+    elif isinstance(structure, rc.Orbit):
         # An entry where every map vanishes has value 0: it may join any orbit.
         ids, values = np.where(structure.ids < 0, 0, structure.ids), np.where(structure.ids < 0, 0, structure.values)
     else:
@@ -85,6 +92,7 @@ def _block(block: Any) -> BlockTable:
         int(structure.dim),
         None if ids is None else _index(ids),
         values,
+        schur,
     )
 
 

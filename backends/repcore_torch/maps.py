@@ -5,7 +5,8 @@ project = Q Q^H. So expand and coefficients are each other's adjoint and project
 of the adjoint, whatever the number of blocks, and a double backward is the map itself again.
 
 Every map takes leading batch dims, and its argument in the dtype and on the device of the table.
-Cost: O(size of W) for orbit blocks, O(size of W * k) for factor blocks.
+Cost: O(size of W) for orbit blocks, O(size of W * k) for factor blocks, O(size of W * (dY + dX)) for Schur blocks, with k, dY
+and dX of one pair of copies.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from repcore_torch.tables import BlockTable, Table
+from repcore_torch.tables import BlockTable, SchurTable, Table
 
 __all__ = ["coefficients", "expand", "project"]
 
@@ -94,19 +95,22 @@ def _project(W: Tensor, table: Table) -> Tensor:
 
 
 def _read(W: Tensor, block: BlockTable) -> Tensor:
-    """The entries of a block, (..., dim Y, dim X) -> (..., n, m, N)."""
+    """The entries of a block, (..., dim Y, dim X) -> (..., n, dY, m, dX)."""
     n, rows, m, cols = block.sizes
     for dim, where in ((-2, block.rows), (-1, block.cols)):
         if isinstance(where, slice):
             W = W.narrow(dim, where.start, where.stop - where.start)
         else:
             W = W.index_select(dim, where)
-    batch = W.shape[:-2]
-    return W.reshape(*batch, n, rows, m, cols).transpose(-3, -2).reshape(*batch, n, m, rows * cols)
+    return W.reshape(*W.shape[:-2], n, rows, m, cols)
 
 
-def _analyse(entries: Tensor, block: BlockTable) -> Tensor:
-    """Q^H on the last dim, (..., N) -> (..., k)."""
+def _analyse(tiles: Tensor, block: BlockTable) -> Tensor:
+    """Q^H on pairs of copies, (..., n, dY, m, dX) -> (..., n, m, k)."""
+    if block.schur is not None:
+        return _schur_analyse(tiles, block, block.schur)
+    n, rows, m, cols = block.sizes
+    entries = tiles.transpose(-3, -2).reshape(*tiles.shape[:-4], n, m, rows * cols)
     if block.ids is None:
         return _matmul(entries, block.values.conj())
     terms = (entries * block.values.conj()).reshape(-1, len(block.values))
@@ -114,20 +118,50 @@ def _analyse(entries: Tensor, block: BlockTable) -> Tensor:
 
 
 def _synthesise(c: Tensor, block: BlockTable) -> Tensor:
-    """Q on the last dim, (..., k) -> (..., N)."""
+    """Q on pairs of copies, (..., n, m, k) -> (..., n, dY, m, dX)."""
+    if block.schur is not None:
+        return _schur_synthesise(c, block, block.schur)
+    _, rows, _, cols = block.sizes
     if block.ids is None:
-        return _matmul(c, block.values.mT)
-    # As a matrix: index_select is up to 20 times slower on a stack of matrices (torch 2.13, CPU).
-    entries = c.reshape(-1, block.dim).index_select(1, block.ids).mul_(block.values)
-    return entries.reshape(*c.shape[:-1], len(block.values))
+        entries = _matmul(c, block.values.mT)
+    else:
+        # As a matrix: index_select is up to 20 times slower on a stack of matrices (torch 2.13, CPU).
+        entries = c.reshape(-1, block.dim).index_select(1, block.ids).mul_(block.values)
+    return entries.reshape(*c.shape[:-1], rows, cols).transpose(-3, -2)
+
+
+def _schur_analyse(tiles: Tensor, block: BlockTable, schur: SchurTable) -> Tensor:
+    n, rows, m, cols = block.sizes
+    batch = tiles.shape[:-4]
+    turned = _matmul(block.values.mH, tiles.reshape(*batch, n, rows, m * cols))
+    parts, start = [], 0
+    for copies, d, t in schur.parts:
+        left = turned.narrow(-2, start, copies * d).reshape(*batch, n, copies, d, m, cols).transpose(-3, -2)
+        found = _matmul(left.reshape(*batch, n * copies * m, d * cols), t.flatten(1).mH)
+        parts.append(found.reshape(*batch, n, copies, m, len(t)).transpose(-3, -2).reshape(*batch, n, m, copies * len(t)))
+        start += copies * d
+    return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
+
+
+def _schur_synthesise(c: Tensor, block: BlockTable, schur: SchurTable) -> Tensor:
+    n, rows, m, cols = block.sizes
+    batch = c.shape[:-3]
+    parts, start = [], 0
+    for copies, d, t in schur.parts:
+        left = c.narrow(-1, start, copies * len(t)).reshape(*batch, n, m, copies, len(t)).transpose(-3, -2)
+        tile = _matmul(left.reshape(*batch, n * copies * m, len(t)), t.flatten(1)).reshape(*batch, n, copies, m, d, cols)
+        parts.append(tile.transpose(-3, -2).reshape(*batch, n, copies * d, m * cols))
+        start += copies * len(t)
+    turned = parts[0] if len(parts) == 1 else torch.cat(parts, -2)
+    return _matmul(block.values, turned).reshape(*batch, n, rows, m, cols)
 
 
 def _assemble(parts: list[Tensor], table: Table, like: Tensor, batch: torch.Size) -> Tensor:
-    """The weight (*batch, dim Y, dim X) from the entries (*batch, n, m, N) of its blocks; elsewhere it is 0."""
+    """The weight (*batch, dim Y, dim X) from the tiles (*batch, n, dY, m, dX) of its blocks; elsewhere it is 0."""
     arrays = []
     for part, block in zip(parts, table.blocks, strict=True):
         n, rows, m, cols = block.sizes
-        arrays.append(part.reshape(*batch, n, m, rows, cols).transpose(-3, -2).reshape(*batch, n * rows, m * cols))
+        arrays.append(part.reshape(*batch, n * rows, m * cols))
     if table.whole:
         return arrays[0]
     W = like.new_zeros((*batch, *table.shape))

@@ -15,6 +15,7 @@ from torch.nn.utils import parametrize
 import repcore as rc
 from repcore import IncompatibleError
 from repcore_torch import maps
+from repcore_torch.digest import as_bytes, check_bytes
 from repcore_torch.tables import Table, Tables, tables_of, working_dtype
 
 __all__ = ["Projector", "as_matrix", "project", "project_", "projector_of", "tensor_of"]
@@ -23,7 +24,7 @@ __all__ = ["Projector", "as_matrix", "project", "project_", "projector_of", "ten
 class Projector(nn.Module):
     """P, the Frobenius-orthogonal projector onto the equivariant maps X -> Y, with its two halves.
 
-    With B_1, ..., B_dim the orthonormal basis of the space, in the order of ``basis.to_numpy(orthonormal=True)``,
+    With B_1, ..., B_dim the orthonormal basis of the plan, for canonical plans that of ``basis.to_numpy(orthonormal=True)``,
 
         coefficients(W)_a = <B_a, W>,    expand(theta) = sum_a theta_a B_a,    P W = expand(coefficients(W)).
 
@@ -42,7 +43,10 @@ class Projector(nn.Module):
     Raises:
         IncompatibleError: a shape that is not the plan's, an integer dtype, a ``state_dict`` of another space.
 
-    Cost: O(size of W) for orbit blocks, O(size of W * k) for factor blocks of k maps; the backward pass costs the same.
+    Theta is in the coordinates of the plan, canonical or irrep (``plan.coordinates``); the projection does not depend on them.
+
+    Cost: O(size of W) for orbit blocks, O(size of W * k) for factor blocks of k maps, O(size of W * (dY + dX)) for Schur
+    blocks of dY x dX entries; the backward pass costs the same.
 
     >>> import numpy as np, repcore as rc, torch
     >>> V = rc.dihedral(4).rep
@@ -115,17 +119,12 @@ class Projector(nn.Module):
         return f"dim={self.dim}, shape={self.shape}, digest={self.digest[:12]}"
 
     def get_extra_state(self) -> Tensor:
-        """The digest as bytes: all that a ``state_dict`` holds of the projector. A tensor, so that safetensors takes it."""
-        return torch.tensor(list(self.digest.encode()), dtype=torch.uint8, device="cpu")
+        """The digest as bytes: all that a ``state_dict`` holds of the projector."""
+        return as_bytes(self.digest)
 
     def set_extra_state(self, state: Tensor) -> None:
         """Called by ``load_state_dict``: raises IncompatibleError if the digest is not that of this projector."""
-        stored = bytes(state.tolist()).decode(errors="replace")
-        if stored != self.digest:
-            raise IncompatibleError(
-                f"the state_dict was saved with the space of digest {stored}, this module has the space of digest "
-                f"{self.digest}: its coefficients mean other maps. Build the module with the space it was saved with"
-            )
+        check_bytes(state, self.digest)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Projector:
         # .to(), .double(), .cuda(): have the tables ready where the module goes, so that a compiled forward finds them.

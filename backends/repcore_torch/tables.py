@@ -18,7 +18,17 @@ from torch import Tensor
 import repcore as rc
 from repcore import IncompatibleError
 
-__all__ = ["BlockTable", "Table", "Tables", "tables_of", "working_dtype"]
+__all__ = [
+    "BlockTable",
+    "FourierTable",
+    "LayerTable",
+    "PanelTable",
+    "SchurTable",
+    "Table",
+    "Tables",
+    "tables_of",
+    "working_dtype",
+]
 
 
 def working_dtype(dtype: torch.dtype, is_complex: bool) -> torch.dtype:
@@ -36,12 +46,27 @@ def working_dtype(dtype: torch.dtype, is_complex: bool) -> torch.dtype:
 
 
 @dataclass(frozen=True, eq=False)
+class SchurTable:
+    """What a Schur block has beside ``values``, its U_Y (dY, r): for each irrep (mY, d, T), T (mX * t, d, dX).
+
+    The map (a, b, s) is sum_p U_Y[:, a * d + p] T[(b, s), p], see :class:`repcore.Schur`.
+    """
+
+    parts: tuple[tuple[int, int, Tensor], ...]
+
+    def to(self, dtype: torch.dtype, device: torch.device) -> SchurTable:
+        """The same constants in ``dtype`` on ``device``."""
+        return SchurTable(tuple((m, d, t.to(device=device, dtype=dtype)) for m, d, t in self.parts))
+
+
+@dataclass(frozen=True, eq=False)
 class BlockTable:
     """One block of a plan: where it lies in the weight, and its orthonormal basis in one dtype on one device.
 
     ``rows`` and ``cols`` are slices where the positions are consecutive (a view then replaces a gather). ``sizes`` is
     (n, dY, m, dX) and ``dim`` the number k of coefficients of a pair of copies. With ``ids`` (N,) the block is an orbit
-    block and ``values`` is (N,); without, it is a factor block and ``values`` is Q (N, k), N = dY * dX.
+    block and ``values`` is (N,), N = dY * dX; with ``schur`` it is a Schur block and ``values`` is U_Y (dY, r); with neither it
+    is a factor block and ``values`` is Q (N, k).
     """
 
     rows: slice | Tensor
@@ -50,6 +75,7 @@ class BlockTable:
     dim: int
     ids: Tensor | None
     values: Tensor
+    schur: SchurTable | None = None
 
     @property
     def count(self) -> int:
@@ -65,6 +91,84 @@ class BlockTable:
             self.dim,
             None if self.ids is None else self.ids.to(device),
             self.values.to(device=device, dtype=dtype),
+            None if self.schur is None else self.schur.to(dtype, device),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PanelTable:
+    """The changes of basis of one panel of a layer, for m copies of n components.
+
+    ``where`` is a slice where the positions are consecutive. ``reads`` are pairs of a matrix T (rows, n) and the (group, rows)
+    that it holds one below the other: groups of one-dimensional irreps share one product. T is None where it is the
+    number 1. A panel of outputs has one read.
+    """
+
+    where: slice | Tensor
+    copies: int
+    size: int
+    reads: tuple[tuple[Tensor | None, tuple[tuple[int, int], ...]], ...]
+
+    def to(self, dtype: torch.dtype, device: torch.device) -> PanelTable:
+        """The same panel with its matrices in ``dtype``, everything on ``device``."""
+        return PanelTable(
+            self.where if isinstance(self.where, slice) else self.where.to(device),
+            self.copies,
+            self.size,
+            tuple((None if t is None else t.to(device=device, dtype=dtype), held) for t, held in self.reads),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FourierTable:
+    """The changes of basis of a layer as a real transform over ``grid``, see :class:`repcore.Fourier`.
+
+    ``order`` takes the components of a copy to the grid and ``inverse`` back; both are None where they lie on it already.
+    """
+
+    grid: tuple[int, ...]
+    order: Tensor | None
+    inverse: Tensor | None
+    irreps: Tensor
+    signs: Tensor
+    bias: float
+
+    def to(self, dtype: torch.dtype, device: torch.device) -> FourierTable:
+        """The same transform with its signs in ``dtype``, everything on ``device``."""
+        return FourierTable(
+            self.grid,
+            None if self.order is None else self.order.to(device),
+            None if self.inverse is None else self.inverse.to(device),
+            self.irreps.to(device),
+            self.signs.to(device=device, dtype=dtype),
+            self.bias,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class LayerTable:
+    """The panels of a layer, and where each entry of y stands in the outputs of its panels (None: there).
+
+    Where each side is one panel of several copies, ``whole`` has all of its reads in one matrix, and ``starts`` the row at which
+    each group begins in it.
+    """
+
+    inputs: tuple[PanelTable, ...]
+    outputs: tuple[PanelTable, ...]
+    order: Tensor | None
+    whole: Tensor | None
+    starts: dict[int, int]
+    fourier: FourierTable | None = None
+
+    def to(self, dtype: torch.dtype, device: torch.device) -> LayerTable:
+        """The same layer with its matrices in ``dtype``, everything on ``device``."""
+        return LayerTable(
+            tuple(panel.to(dtype, device) for panel in self.inputs),
+            tuple(panel.to(dtype, device) for panel in self.outputs),
+            None if self.order is None else self.order.to(device),
+            None if self.whole is None else self.whole.to(device=device, dtype=dtype),
+            self.starts,
+            None if self.fourier is None else self.fourier.to(dtype, device),
         )
 
 
@@ -73,7 +177,8 @@ class Table:
     """All blocks of a plan in one dtype on one device.
 
     ``order`` is the position in theta of each coefficient in block order, ``inverse`` the inverse permutation; both are
-    None where block order is the order of theta. ``whole`` says that one block is the whole weight.
+    None where block order is the order of theta. ``whole`` says that one block is the whole weight. ``layer`` is there for plans
+    in irrep coordinates.
     """
 
     shape: tuple[int, int]
@@ -82,6 +187,7 @@ class Table:
     order: Tensor | None
     inverse: Tensor | None
     whole: bool
+    layer: LayerTable | None = None
 
     def to(self, dtype: torch.dtype, device: torch.device) -> Table:
         """The same table with its values in ``dtype``, everything on ``device``."""
@@ -92,6 +198,7 @@ class Table:
             None if self.order is None else self.order.to(device),
             None if self.inverse is None else self.inverse.to(device),
             self.whole,
+            None if self.layer is None else self.layer.to(dtype, device),
         )
 
 
@@ -133,20 +240,25 @@ class Tables:
 
 
 def tables_of(plan: Any) -> Tables:
-    """The tables of a plan, shared by everyone who holds them: equal plans (by digest) have one copy in the process."""
-    found = _SHARED.get(plan.digest)
+    """The tables of a plan, shared by everyone who holds them: equal plans of equal structures have one copy in the process."""
+    # Equal digests mean the same maps and coefficients; orbit and factor blocks still are different arrays.
+    key = (plan.digest, *(type(block.structure) for block in plan.blocks))
+    found = _SHARED.get(key)
     if found is None:
-        found = _SHARED[plan.digest] = Tables(plan)
+        found = _SHARED[key] = Tables(plan)
     return found
 
 
-_SHARED: WeakValueDictionary[str, Tables] = WeakValueDictionary()
+_SHARED: WeakValueDictionary[tuple[Any, ...], Tables] = WeakValueDictionary()
 
 
 def _is_plain(table: Table) -> bool:
     """False for fake tensors and for the wrappers of torch.func: those must not outlive the call that made them."""
     is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor  # pyright: ignore[reportAttributeAccessIssue]
-    return not any(type(block.values) is not Tensor or is_wrapped(block.values) for block in table.blocks)
+    constants = [block.values for block in table.blocks]
+    if table.layer is not None:
+        constants += [t for panel in (*table.layer.inputs, *table.layer.outputs) for t, _ in panel.reads if t is not None]
+    return not any(type(constant) is not Tensor or is_wrapped(constant) for constant in constants)
 
 
 def _master(plan: Any) -> Table:
@@ -162,14 +274,74 @@ def _master(plan: Any) -> Table:
         None if in_order else _tensor(order),
         None if in_order else _tensor(np.argsort(order)),
         len(tables) == 1 and _is_all(tables[0].rows, shape[0]) and _is_all(tables[0].cols, shape[1]),
+        None if plan.layer is None else _layer(plan.layer),
     )
+
+
+def _layer(layer: Any) -> LayerTable:
+    inputs, outputs = (
+        tuple(_panel(panel, layer.groups, incoming=incoming) for panel in side)
+        for side, incoming in ((layer.inputs, True), (layer.outputs, False))
+    )
+    order = None if layer.order is None else _tensor(layer.order)
+    sides = (*inputs, *outputs)
+    single = len(inputs) == len(outputs) == 1 and order is None and all(panel.copies > 1 for panel in sides)
+    matrices = [t for panel in sides for t, _ in panel.reads]
+    if not single or any(t is None for t in matrices):
+        return LayerTable(inputs, outputs, order, None, {})
+    held = [group for _, groups in inputs[0].reads for group in groups]
+    ends = np.cumsum([rows for _, rows in held]).tolist()
+    starts = {g: end - rows for (g, rows), end in zip(held, ends, strict=True)}
+    whole = torch.cat([t for t, _ in inputs[0].reads if t is not None])
+    return LayerTable(inputs, outputs, order, whole, starts, None if layer.fourier is None else _fourier(layer.fourier))
+
+
+def _fourier(fourier: Any) -> FourierTable:
+    n = len(fourier.order)
+    on_grid = np.array_equal(fourier.order, np.arange(n))
+    return FourierTable(
+        fourier.grid,
+        None if on_grid else _tensor(fourier.order),
+        None if on_grid else _tensor(np.argsort(fourier.order)),
+        _tensor(fourier.irreps),
+        _tensor(fourier.signs.astype(np.float64)),
+        fourier.bias / n**0.5,
+    )
+
+
+def _panel(panel: Any, groups: Any, *, incoming: bool) -> PanelTable:
+    m, n = panel.positions.shape
+    here = [g for g, a in enumerate(panel.multiplicities) if a]
+    if incoming:
+        # Rows of one-dimensional irreps are used as they come; others must lie together, so each group has its own product.
+        flat = [g for g in here if groups[g].dim == 1]
+        packs = [flat] * bool(flat) + [[g] for g in here if groups[g].dim > 1]
+        changes = [np.concatenate([panel.changes[g] for g in pack]) for pack in packs]
+    else:
+        packs = [here]
+        # (p, irrep, a) -> (irrep, p, a): a product of several irreps comes irrep by irrep.
+        changes = [np.concatenate([_by_irrep(panel.changes[g], groups[g]) for g in here])]
+    reads = [
+        (None if np.array_equal(t, [[1]]) else _tensor(t), tuple((g, len(panel.changes[g])) for g in pack))
+        for pack, t in zip(packs, changes, strict=True)
+    ]
+    return PanelTable(_positions(panel.positions), m, n, tuple(reads))
+
+
+def _by_irrep(change: np.ndarray, group: Any) -> np.ndarray:
+    return change.reshape(group.dim, group.irreps, -1, change.shape[1]).swapaxes(0, 1).reshape(change.shape)
 
 
 def _block(block: Any) -> BlockTable:
     n, rows = block.rows.shape
     m, cols = block.cols.shape
     structure = block.structure
-    if isinstance(structure, rc.Orbit):
+    schur = None
+    if isinstance(structure, rc.Schur):
+        ids, values = None, structure.rows
+        split = zip(structure.parts, structure.turned, strict=True)
+        schur = SchurTable(tuple((m_y, d, _tensor(t)) for (m_y, _, d, _), t in split))
+    elif isinstance(structure, rc.Orbit):
         # An entry where every map vanishes has value 0: it may join any orbit.
         ids, values = np.where(structure.ids < 0, 0, structure.ids), np.where(structure.ids < 0, 0, structure.values)
     else:
@@ -181,6 +353,7 @@ def _block(block: Any) -> BlockTable:
         int(structure.dim),
         None if ids is None else _tensor(ids),
         _tensor(values),
+        schur,
     )
 
 

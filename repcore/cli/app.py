@@ -72,11 +72,11 @@ def solve_command(
     _directory(out)
     store = None if no_cache else DEFAULT
     rows: list[dict[str, Any]] = []
-    with progress(spec.maps.items(), quiet=as_json) as maps:
+    with progress(spec.maps.items(), quiet=as_json) as (maps, report):
         for name, space in maps:
             start = time.perf_counter()
             known = find(space, store=store)
-            basis = known if known is not None else solve(space, store=store)
+            basis = known if known is not None else solve(space, store=store, progress=report)
             target = out / f"{name}.safetensors"
             dump(basis, target)
             rows.append(_row(name, space, basis, target, known is not None, time.perf_counter() - start))
@@ -133,7 +133,7 @@ def verify_command(
 ) -> None:
     """Check basis files from the definition, by other code than the solver's. Exit status 3 if one does not pass."""
     rows: list[dict[str, Any]] = []
-    with progress([(os.fspath(p), p) for p in _basis_files(paths)], quiet=as_json) as files:
+    with progress([(os.fspath(p), p) for p in _basis_files(paths)], quiet=as_json) as (files, _):
         for name, path in files:
             rows.append(_verified(name, path))
     if as_json:

@@ -13,6 +13,8 @@ from typing import Any, ParamSpec, TypeVar
 import typer
 
 from repcore.errors import RepcoreError, RepcoreWarning
+from repcore.solve.budget import size_text
+from repcore.solve.progress import Progress, Report
 
 __all__ = ["FAILED", "progress", "reported", "show_json", "show_table", "show_text", "size_text"]
 
@@ -62,7 +64,10 @@ def show_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(*headers, box=box.SIMPLE_HEAD)
+        table = Table(box=box.SIMPLE_HEAD)
+        for header in headers:
+            # A path that is cut cannot be copied.
+            table.add_column(header, overflow="fold")
         for row in cells:
             # Text, not str: what stands in brackets is no markup here.
             table.add_row(*map(Text, row))
@@ -74,39 +79,41 @@ def show_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None
 
 
 @contextmanager
-def progress(items: Iterable[tuple[str, Any]], quiet: bool) -> Generator[Iterable[tuple[str, Any]]]:
-    """The same pairs of name and item, with a bar on stderr that names the one in work, if stderr is a terminal."""
+def progress(items: Iterable[tuple[str, Any]], quiet: bool) -> Generator[tuple[Iterable[tuple[str, Any]], Report | bool]]:
+    """The same pairs of name and item, and what their work reports to: with a bar on stderr if that is a terminal.
+
+    The bar names the item in work, and the stage of its solve. Without a bar the second is False: nobody listens.
+    """
     listed = list(items)
     if quiet or not sys.stderr.isatty():
-        yield listed
+        yield listed, False
         return
+    from rich import progress as rich
     from rich.console import Console
-    from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    # The name and the stage are the user's and ours; what stands in brackets is no markup.
+    columns = (
+        rich.TextColumn("{task.description}", markup=False),
+        rich.BarColumn(),
+        rich.TaskProgressColumn(),
+        rich.TimeElapsedColumn(),
+    )
+    with rich.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=len(listed))
+        at = ""
 
         def walk() -> Generator[tuple[str, Any]]:
+            nonlocal at
             for name, item in listed:
+                at = name
                 bar.update(task, description=name)
                 yield name, item
                 bar.advance(task)
 
-        yield walk()
+        def report(stage: Progress) -> None:
+            bar.update(task, description=f"{at}: {stage}")
 
-
-def size_text(count: int) -> str:
-    """A number of bytes for people.
-
-    >>> size_text(512), size_text(3 * 2**20)
-    ('512 B', '3.0 MiB')
-    """
-    size, unit = float(count), "B"
-    for larger in ("KiB", "MiB", "GiB", "TiB"):
-        if size < 1024:
-            break
-        size, unit = size / 1024, larger
-    return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"
+        yield walk(), report
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:

@@ -18,6 +18,7 @@ from repcore.errors import GroupTooLargeError, NumberError
 from repcore.exact.coefficients import narrowed
 from repcore.exact.field import QQ, Field, compositum
 from repcore.exact.matrix import Matrix, from_coo, identity
+from repcore.exact.residues import dense_residues
 from repcore.groups.group import Group
 
 __all__ = ["Points", "check_finite", "orbit_of_basis"]
@@ -88,7 +89,7 @@ def check_finite(group: Group) -> None:
     exponent = lcm(*(k for k in range(1, 2 * bound * bound + 1) if int(flint.fmpz(k).euler_phi()) <= bound))
     p = next(q for q in field.primes() if all(g.den % q for g in group.discrete))
     root = field.roots(p)[0]
-    images = [flint.nmod_mat(n, n, _dense_mod(g.over(field), p, root).ravel().tolist(), p) for g in group.discrete]
+    images = [flint.nmod_mat(n, n, dense_residues(g.over(field), p, root).ravel().tolist(), p) for g in group.discrete]
     words = images + [a * b for a in images for b in images] + [a * b * c for a in images for b in images for c in images]
     one = flint.nmod_mat(n, n, np.eye(n, dtype=np.int64).ravel().tolist(), p)
     for word in words[:500]:
@@ -102,7 +103,7 @@ def check_finite(group: Group) -> None:
 def _walk(group: Group, field: Field, p: int, limit: int) -> tuple[list[int], list[int], list[Ints]]:
     """Breadth first: point -> the point and the generator it came from, and the moves, all modulo p."""
     root = field.roots(p)[0]
-    images = [_dense_mod(g.over(field), p, root).astype(object) for g in group.discrete]
+    images = [dense_residues(g.over(field), p, root).astype(object) for g in group.discrete]
     small = group.dim * p * p < 2**63
     images = [g.astype(np.int64) if small else g for g in images]
     points: list[Array] = list(np.eye(group.dim, dtype=np.int64))
@@ -132,19 +133,20 @@ def _walk(group: Group, field: Field, p: int, limit: int) -> tuple[list[int], li
 def _exact(group: Group, field: Field, parents: list[int], letters: list[int]) -> Matrix:
     """The points of a walk as exact columns, one level of the walk after another."""
     up, by = np.array(parents), np.array(letters)
-    found = identity(group.dim).over(field)
-    while found.shape[1] < len(up):
-        # All points whose parents are known; points are numbered breadth first, so this is a stretch.
-        known = found.shape[1]
-        level = np.arange(known, int(np.searchsorted(up, known)))
-        parts = [found]
-        order = list(range(known))
+    level, first = identity(group.dim).over(field), 0
+    levels = [level]
+    while (start := first + level.shape[1]) < len(up):
+        # Points are numbered breadth first, so those whose parents are in the last level are a stretch.
+        numbers = np.arange(start, int(np.searchsorted(up, start)))
+        parts: list[Matrix] = []
+        order: list[int] = []
         for s, g in enumerate(group.discrete):
-            mine = level[by[level] == s]
-            parts.append(g.over(field) @ _taken(found, up[mine]))
+            mine = numbers[by[numbers] == s]
+            parts.append(g.over(field) @ _taken(level, up[mine] - first))
             order += mine.tolist()
-        found = _taken(_beside(parts), np.argsort(np.array(order), kind="stable"))
-    return found
+        level, first = _taken(_beside(parts), np.argsort(np.array(order), kind="stable")), start
+        levels.append(level)
+    return _beside(levels)
 
 
 def _points(matrix: Matrix, moves: list[Ints], *, ordered: bool) -> Points:
@@ -178,9 +180,12 @@ def _key(row: Array) -> bytes:
 
 def _taken(m: Matrix, columns: Ints) -> Matrix:
     """Some columns of a matrix, in the given order."""
-    n = len(columns)
-    chosen = from_coo((m.shape[1], n), QQ, columns, np.arange(n), np.ones((n, 1), np.int64), 1)
-    return m @ chosen
+    order = np.argsort(m.cols, kind="stable")
+    start = np.searchsorted(m.cols[order], np.arange(m.shape[1] + 1))
+    count = (start[1:] - start[:-1])[columns]
+    onto = np.repeat(np.arange(len(columns)), count)
+    entries = order[np.arange(len(onto)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(start[columns], count)]
+    return from_coo((m.shape[0], len(columns)), m.field, m.rows[entries], onto, m.nums[entries], m.den)
 
 
 def _permuted(m: Matrix, move: Ints) -> Matrix:
@@ -196,12 +201,6 @@ def _beside(parts: list[Matrix]) -> Matrix:
     cols = np.concatenate([m.cols + left for m, left in zip(parts, lefts, strict=False)])
     nums = np.concatenate([narrowed(m.nums.astype(object) * (den // m.den)) for m in parts])
     return from_coo((parts[0].shape[0], int(lefts[-1])), parts[0].field, rows, cols, nums, den)
-
-
-def _dense_mod(g: Matrix, p: int, root: int) -> Ints:
-    dense = np.zeros(g.shape, np.int64)
-    dense[g.rows, g.cols] = g.residues(p, root)
-    return dense
 
 
 def _power_mod(m: Any, k: int, one: Any) -> Any:

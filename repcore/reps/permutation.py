@@ -10,6 +10,7 @@ from repcore.errors import DeclarationError, RepresentationError
 from repcore.exact.matrix import Matrix, permutation_matrix
 from repcore.groups.group import Group
 from repcore.groups.permutations import parse_permutations
+from repcore.reps.custom import Custom
 from repcore.reps.tree import Rep
 
 __all__ = ["grid", "permutation"]
@@ -46,7 +47,7 @@ def permutation(group: Group, images: Sequence[Sequence[int] | str] | None = Non
     moves = parse_permutations(images, None, "images")
     width = len(moves[0]) if moves else 0
     zero = [[[0] * width] * width for _ in group.lie]
-    return Rep(group, [permutation_matrix(p) for p in moves], zero, name or "points")  # type: ignore[call-arg]
+    return Custom(group, [permutation_matrix(p) for p in moves], zero, name or "points")
 
 
 def grid(group: Group, k: int) -> Rep:

@@ -116,7 +116,7 @@ def tensors(reps: Rep | Mapping[str, Rep], formula: str) -> Rep:
             if factors[a] != factors[b]:
                 raise RepresentationError(
                     f"formula: {shorten(formula)!r} at position {position + a} puts index {read.letters[b]!r}, "
-                    f"of {factors[b]}, where {read.letters[a]!r}, of {factors[a]}, stands; "
+                    f"of {shorten(str(factors[b]))}, where {read.letters[a]!r}, of {shorten(str(factors[a]))}, stands; "
                     "only indices of one representation can be exchanged"
                 )
     powers = _as_powers(factors, read)

@@ -22,7 +22,8 @@ class Certificate:
     """Why a basis is known to be a basis of the whole solution space.
 
     Soundness: every element was checked to satisfy every constraint exactly. Completeness: ``completeness`` names the
-    argument, ``"orbits"`` (the dimension is the number of orbits that carry a map) or ``"nullity"`` (the nullity of the
+    argument, ``"orbits"`` (the dimension is the number of orbits that carry a map), ``"weights"`` (it is the number of entries
+    between equal weights) or ``"nullity"`` (the nullity of the
     constraints modulo each of ``primes`` is an upper bound for the dimension, and equals the number of elements).
 
     ``status`` is ``"proved"``; a basis that is not proved is not returned.

@@ -19,6 +19,9 @@ import numpy.typing as npt
 from repcore.exact.coefficients import largest
 from repcore.exact.field import Field
 from repcore.exact.matrix import Matrix
+from repcore.exact.residues import dense_residues
+from repcore.solve.budget import Budget
+from repcore.solve.memory import CHECKED, check_bytes
 from repcore.solve.modular import prime_bound, times_mod
 from repcore.solve.orbits import Monomial, Orbits
 
@@ -56,12 +59,49 @@ def is_echelon(basis: Matrix) -> bool:
     return bool(np.all(alone) and np.all(pivots[1:] > pivots[:-1]) and np.all(basis.nums[starts[:-1]] == one))
 
 
-def solves_exactly(basis: Matrix, images: Sequence[tuple[Matrix, Matrix]], field: Field) -> bool:
+def solves_exactly(basis: Matrix, images: Sequence[tuple[Matrix, Matrix]], field: Field, budget: Budget | None = None) -> bool:
     """Whether rho_W B = B rho_V exactly, for every row B of ``basis`` (as a dim W x dim V array) and every pair of images.
 
     Cost: a few sparse products modulo one or two primes for each embedding.
+
+    Raises:
+        MemoryLimitError: it does not fit into the budget.
     """
-    return all(_commutes(basis, on_w, on_v, field) for on_w, on_v in images)
+    budget = budget or Budget()
+    need = max((_bytes(basis, *pair) for pair in images), default=0)
+    budget.admit(need, f"the proof for {basis.shape[0]} elements", "use fewer tensor factors, or split the representations")
+    for i, (on_w, on_v) in enumerate(images):
+        budget.tell("check", i, len(images))
+        if not _commutes(basis, on_w, on_v, field):
+            return False
+    return True
+
+
+def _bytes(basis: Matrix, on_w: Matrix, on_v: Matrix) -> int:
+    m, n = on_w.shape[0], on_v.shape[0]
+    if _is_dense(basis, m, n):
+        return check_bytes(basis.nnz, m, n, on_w.nnz + on_v.nnz)
+    products = np.diff(_products(basis, on_w, on_v))
+    return check_bytes(basis.nnz, 0, 0, on_w.nnz + on_v.nnz, min(int(products.sum()), CHECKED + int(products.max(initial=0))))
+
+
+def _is_dense(basis: Matrix, m: int, n: int) -> bool:
+    """Whether the check is cheaper with dense matrices."""
+    filled = basis.nnz > basis.shape[0] * basis.shape[1] // 50
+    return basis.shape[0] * m * n * (m + n) <= _SMALL or (filled and basis.nnz > 10**6 and max(m, n) <= 2000)
+
+
+def _products(basis: Matrix, on_w: Matrix, on_v: Matrix) -> Ints:
+    """(dim + 1,) what the elements before each one cost, in products of two numbers.
+
+    An element has m rows one above the other even if they are empty; four of them take the memory of a product.
+    """
+    m, n = on_w.shape[0], on_v.shape[0]
+    y, x = np.divmod(basis.cols, n)
+    each = np.bincount(on_w.cols, minlength=m)[y] + np.bincount(on_v.rows, minlength=n)[x]
+    total = np.concatenate([[0], np.cumsum(each)])
+    elements = np.arange(basis.shape[0] + 1)
+    return total[np.searchsorted(basis.rows, elements)] + (m + 3) // 4 * elements
 
 
 def _commutes(basis: Matrix, on_w: Matrix, on_v: Matrix, field: Field) -> bool:
@@ -78,8 +118,7 @@ def _commutes(basis: Matrix, on_w: Matrix, on_v: Matrix, field: Field) -> bool:
     # Residues are below the prime, and int64 must hold the sum of `terms` products.
     below = min(2**31, isqrt(2**62 // terms))
     defect = _defect_mod
-    filled = basis.nnz > basis.shape[0] * basis.shape[1] // 50
-    if basis.shape[0] * m * n * (m + n) <= _SMALL or (filled and basis.nnz > 10**6 and max(m, n) <= 2000):
+    if _is_dense(basis, m, n):
         below, defect = prime_bound(max(m, n)), _dense_defect_mod
     product = 1
     for p in field.primes(below=below):
@@ -95,9 +134,7 @@ def _commutes(basis: Matrix, on_w: Matrix, on_v: Matrix, field: Field) -> bool:
 
 def _dense_defect_mod(basis: Matrix, on_w: Matrix, on_v: Matrix, m: int, n: int, p: int, root: int) -> bool:
     """The same for a basis with many non-zero entries, in BLAS; p is below ``prime_bound(max(m, n))``."""
-    w, v = np.zeros((m, m)), np.zeros((n, n))
-    w[on_w.rows, on_w.cols] = on_w.residues(p, root)
-    v[on_v.rows, on_v.cols] = on_v.residues(p, root)
+    w, v = (dense_residues(a, p, root, np.float64) for a in (on_w, on_v))
     value = basis.residues(p, root)
     starts = np.searchsorted(basis.rows, np.arange(basis.shape[0] + 1))
     for a, b in pairwise(starts.tolist()):
@@ -111,16 +148,29 @@ def _dense_defect_mod(basis: Matrix, on_w: Matrix, on_v: Matrix, m: int, n: int,
 
 def _defect_mod(basis: Matrix, on_w: Matrix, on_v: Matrix, m: int, n: int, p: int, root: int) -> bool:
     """Whether some entry of rho_W B - B rho_V is not zero modulo p."""
+    value = basis.residues(p, root)
+    w, v = _csr(on_w, p, root), _csr(on_v, p, root)
+    # So many elements at a time that memory is bounded, whatever the size of the basis.
+    starts = np.searchsorted(basis.rows, np.arange(basis.shape[0] + 1))
+    opens = np.flatnonzero(np.diff(_products(basis, on_w, on_v)[:-1] // CHECKED, prepend=-1))
+    for first, last in pairwise([*opens.tolist(), basis.shape[0]]):
+        a, b = starts[first], starts[last]
+        y, x = np.divmod(basis.cols[a:b], n)
+        if _part_defect(last - first, basis.rows[a:b] - first, y, x, value[a:b], w, v, p):
+            return True
+    return False
+
+
+def _part_defect(k: int, rows: Ints, y: Ints, x: Ints, value: Ints, on_w: Any, on_v: Any, p: int) -> bool:
+    """The same for k elements, the entries (y, x) of element ``rows``."""
     from scipy.sparse import csr_array
 
-    k = basis.shape[0]
-    y, x = basis.cols // n, basis.cols % n
-    value = basis.residues(p, root)
+    m, n = on_w.shape[0], on_v.shape[0]
     # All basis elements side by side for rho_W, one above the other for rho_V.
-    side = csr_array((value, (y, basis.rows * n + x)), shape=(m, k * n))
-    stack = csr_array((value, (basis.rows * m + y, x)), shape=(k * m, n))
-    left: Any = (_csr(on_w, p, root) @ side).tocoo()
-    right: Any = (stack @ _csr(on_v, p, root)).tocoo()
+    side = csr_array((value, (y, rows * n + x)), shape=(m, k * n))
+    stack = csr_array((value, (rows * m + y, x)), shape=(k * m, n))
+    left: Any = (on_w @ side).tocoo()
+    right: Any = (stack @ on_v).tocoo()
     where_l = ((left.col.astype(np.int64) // n) * m + left.row) * n + left.col % n
     where_r = right.row.astype(np.int64) * n + right.col
     keys = np.concatenate([where_l, where_r])

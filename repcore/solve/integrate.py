@@ -1,13 +1,23 @@
 """Reduction ``integrate``: exact group elements from Lie generators.
 
-For A with A^3 = -A (a rotation generator) exp(t A) = 1 + sin(t) A + (1 - cos t) A^2, which at t = pi/2 is the exact matrix
-1 + A + A^2. It lies in the group, so a map that commutes with A commutes with it; in a standard basis it is a signed
-permutation and feeds ``orbits``.
+Three kinds, all of them exact matrices; where they are monomial they feed ``orbits``, because a map that commutes with the Lie
+algebra commutes with them.
+
+- A^3 = -A (a rotation): exp(t A) = 1 + sin(t) A + (1 - cos t) A^2, at t = pi/2 the quarter turn 1 + A + A^2.
+- A^3 = A (a boost): i A is a rotation, and exp(i pi/2 A) = 1 + i A - A^2. It is no element of the real group, but a linear map
+  that commutes with A commutes with every power series in A (Weyl's unitary trick). The representation must be complex
+  linear in A, so conjugates and realified representations are left out.
+- A nilpotent: exp(A) = 1 + A + ... + A^(n-1) / (n-1)!. Alone it is never monomial, but for a triple e, f, h = [e, f] with
+  [h, e] = 2 e, [h, f] = -2 f the product exp(e) exp(-f) exp(e) often is: the Weyl element that reflects the root of e.
+  SL(n), GL(n) and Sp(2m) get their Weyl groups from it, as signed permutations.
+
+Source of the last: Carter, Simple Groups of Lie Type (1972), lemma 6.4.4.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from math import lcm
 
 import numpy as np
@@ -15,12 +25,23 @@ import numpy.typing as npt
 
 from repcore.exact.field import QQ, compositum
 from repcore.exact.matrix import Matrix, identity
+from repcore.exact.number import zeta
 from repcore.reps.cosets import Quotient
 from repcore.reps.custom import Custom
-from repcore.reps.tree import Rep
+from repcore.reps.irreps import Irrep
+from repcore.reps.tree import Conjugate, Realified, Rep
 from repcore.solve.components import components
 
-__all__ = ["is_functorial", "quarter_turn", "quarter_turns"]
+__all__ = [
+    "exponential",
+    "imaginary_turn",
+    "is_complex_linear",
+    "is_functorial",
+    "opposites",
+    "quarter_turn",
+    "quarter_turns",
+    "weyl_element",
+]
 
 Ints = npt.NDArray[np.int64]
 
@@ -34,6 +55,65 @@ def quarter_turn(a: Matrix) -> Matrix | None:
     return turn if turn.is_monomial else None
 
 
+def imaginary_turn(a: Matrix) -> Matrix | None:
+    """exp(i pi/2 A) = 1 + i A - A^2 if A^3 = A, and it is monomial, else None.
+
+    >>> from repcore.exact.matrix import matrix
+    >>> imaginary_turn(matrix([[0, 1], [1, 0]]))
+    matrix([[0, 'I'], ['I', 0]])
+    """
+    square = a @ a
+    if a.is_zero or square @ a != a:
+        return None
+    turn = identity(a.shape[0]) + a * zeta(4) - square
+    return turn if turn.is_monomial else None
+
+
+def exponential(a: Matrix) -> Matrix | None:
+    """exp(A) = sum_k A^k / k!, a finite sum of exact matrices, if A is nilpotent; else None.
+
+    >>> from repcore.exact.matrix import matrix
+    >>> exponential(matrix([[0, 1, 0], [0, 0, 1], [0, 0, 0]]))
+    matrix([[1, 1, '1/2'], [0, 1, 1], [0, 0, 1]])
+    """
+    out, term = identity(a.shape[0]), identity(a.shape[0])
+    for k in range(1, a.shape[0] + 1):
+        term = (term @ a) * Fraction(1, k)
+        if term.is_zero:
+            return out
+        out = out + term
+    return None
+
+
+def weyl_element(e: Matrix, f: Matrix) -> Matrix | None:
+    """exp(e) exp(-c f) exp(e), c such that e and c f are the raising and the lowering operator of an sl(2); None if that fails.
+
+    It fails if e or f is not nilpotent, if [[e, f], e] is no multiple of e, or if the product is not monomial.
+
+    >>> from repcore.exact.matrix import matrix
+    >>> weyl_element(matrix([[0, 1], [0, 0]]), matrix([[0, 0], [2, 0]]))
+    matrix([[0, 1], [-1, 0]])
+    """
+    h = _bracket(e, f)
+    raised = _bracket(h, e)
+    if e.is_zero or raised.is_zero:
+        return None
+    at = (int(e.rows[0]), int(e.cols[0]))
+    scale = 2 * e[at] / raised[at] if raised[at] else None
+    if scale is None or raised * scale != 2 * e:
+        return None
+    lowering = f * -scale
+    outer, inner = exponential(e), exponential(lowering)
+    if outer is None or inner is None:
+        return None
+    turn = outer @ inner @ outer
+    return turn if turn.is_monomial else None
+
+
+def _bracket(a: Matrix, b: Matrix) -> Matrix:
+    return a @ b - b @ a
+
+
 def is_functorial(rep: Rep) -> bool:
     """Whether the expression is built from the defining representation alone, so that any element of the group acts."""
     if isinstance(rep, Custom | Quotient):
@@ -42,20 +122,29 @@ def is_functorial(rep: Rep) -> bool:
     return all(is_functorial(v) for v in inner if isinstance(v, Rep))
 
 
+def is_complex_linear(rep: Rep) -> bool:
+    """Whether the action of the Lie algebra extends to complex combinations of its elements by the same formula."""
+    if isinstance(rep, Conjugate | Realified | Irrep):
+        return False
+    inner = [getattr(rep, "rep", None), *getattr(rep, "factors", ()), *(v for _, v in getattr(rep, "terms", ()))]
+    return is_functorial(rep) and all(is_complex_linear(v) for v in inner if isinstance(v, Rep))
+
+
 def quarter_turns(
     lie: tuple[Matrix, ...], given: list[Matrix], usable: Callable[[Matrix], bool]
 ) -> tuple[list[Matrix], list[int]]:
-    """Enough quarter turns to generate all of them together with ``given``, and one Lie generator from each class.
+    """Enough exact elements to generate all of them together with ``given``, and one Lie generator from each class.
 
-    A class holds the generators that are conjugate, B = +-g A g^-1, by signed permutations g among ``given`` and the turns. A map
-    that commutes with every g and with A commutes with B, so one generator of a class is enough; and exp(pi/2 B) is then a
-    product of known elements, so one turn of a class is enough. ``usable`` says whether a turn is wanted.
+    A class holds the generators that are conjugate, B = +-g A g^-1, by signed permutations g among ``given`` and the elements.
+    A map that commutes with every g and with A commutes with B, so one generator of a class is enough; and what comes from B is
+    then a product of known elements, so one element for a class is enough. ``usable`` says whether an element is wanted.
 
     A class is found by fingerprints of the generators. A collision could only drop a generator that is needed, which the exact
     check of the solution finds out.
     """
     count = len(lie)
     prints = _Fingerprints(lie)
+    opposite: dict[int, int] | None = None
     sources: list[Ints] = []
     targets: list[Ints] = []
     label = np.arange(count)
@@ -75,6 +164,9 @@ def quarter_turns(
         if any(label[i] == label[j] for j in turned):
             continue
         g = quarter_turn(a)
+        if g is None:
+            opposite = opposites(lie) if opposite is None else opposite
+            g = weyl_element(a, lie[opposite[i]]) if i in opposite else None
         if g is not None and usable(g):
             turned.append(i)
             turns.append(g)
@@ -83,6 +175,19 @@ def quarter_turns(
     for i, k in enumerate(label.tolist()):
         first.setdefault(k, i)
     return turns, sorted(first.values())
+
+
+def opposites(lie: Sequence[Matrix]) -> dict[int, int]:
+    """For a generator with no place (i, j) beside (j, i), the first one whose places are the transposed ones."""
+    places: dict[bytes, int] = {}
+    transposed: list[bytes] = []
+    for i, a in enumerate(lie):
+        n = a.shape[0]
+        own, other = a.rows * n + a.cols, np.sort(a.cols * n + a.rows)
+        places.setdefault(own.tobytes(), i)
+        transposed.append(other.tobytes() if a.nnz and not np.isin(own, other).any() else b"")
+    found = ((i, places.get(key)) for i, key in enumerate(transposed) if key)
+    return {i: j for i, j in found if j is not None}
 
 
 class _Fingerprints:

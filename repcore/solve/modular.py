@@ -42,7 +42,7 @@ def inverse_mod(a: Floats, p: int) -> Floats:
     return from_flint(to_flint(a, p).inv())
 
 
-def echelon(a: Floats, p: int, chunk: int = 1024) -> tuple[Floats, Ints]:
+def echelon(a: Floats, p: int, chunk: int = 64) -> tuple[Floats, Ints]:
     """The reduced row echelon form of a matrix of full row rank with few rows and many columns, and its pivots.
 
     Columns are looked at in chunks: a chunk is brought up to date by one product with the transformation found so far, and

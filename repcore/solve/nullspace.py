@@ -8,10 +8,12 @@ import flint
 import numpy as np
 import numpy.typing as npt
 
+from repcore.solve.budget import Budget
 from repcore.solve.components import components
+from repcore.solve.memory import elimination_bytes
 from repcore.solve.presolve import Presolved, System
 
-__all__ = ["Kernel", "kernel"]
+__all__ = ["Kernel", "dense_seconds", "kernel"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -40,22 +42,37 @@ class Kernel:
         return len(self.pivots)
 
 
-def kernel(pre: Presolved) -> Kernel:
+def dense_seconds(width: int) -> float:
+    """Seconds predicted for a dense block of so many unknowns; fitted to the cases in tests/benchmarks."""
+    return 3e-10 * width**3
+
+
+def kernel(pre: Presolved, budget: Budget | None = None) -> Kernel:
     """The echelon form of the solutions of a presolved system.
 
     Eliminating from the last unknown to the first makes every free unknown the first of its row and zero in all others:
     the reduced row echelon form of the solution space, without a second elimination.
+
+    Raises:
+        MemoryLimitError: the largest block is too large for the budget.
     """
-    system = pre.system
+    system, budget = pre.system, budget or Budget()
     p, n = system.p, system.width
     roots = np.flatnonzero(pre.rep == np.arange(n))
     free: list[Ints] = [np.setdiff1d(roots, system.cols)]
     heads: list[Ints] = [free[0]]  # echelon rows named by their free unknown
     tails: list[Ints] = [free[0]]
     values: list[Ints] = [np.ones(len(free[0]), np.int64)]
-    largest = 0
-    for cols, dense in _blocks(system):
-        largest = max(largest, len(cols))
+    blocks = _blocks(system)
+    largest = max((len(cols) for cols, _ in blocks), default=0)
+    shapes = ((_height(entries[3], len(cols)), len(cols)) for cols, entries in blocks)
+    need = elimination_bytes(system.width, len(system.rows), shapes)
+    advice = "change to a basis in which the generators are sparse"
+    budget.admit(need, f"a dense block of {largest} unknowns", advice)
+    done, total = 0, sum(len(cols) for cols, _ in blocks)
+    for cols, dense in blocks:
+        budget.tell("nullspace", done, total, dense_seconds(len(cols)))
+        done += len(cols)
         frees, pivots, table = _dense_kernel(dense, p)
         free.append(cols[frees])
         heads += [cols[frees], np.repeat(cols[frees], len(pivots))]
@@ -103,8 +120,8 @@ def _dense_kernel(entries: tuple[Ints, Ints, Ints, int], p: int) -> tuple[Ints, 
     """Free and pivot columns (as places in increasing order of unknowns) and table[f, q]: x[pivot q] for free unknown f."""
     dense = _compressed(entries, p)
     width = dense.shape[1]
-    entries_mod_p: list[int] = dense.ravel().tolist()
-    reduced, rank = flint.nmod_mat(dense.shape[0], width, entries_mod_p, p).rref()
+    # The list, the largest of the copies, is gone before the elimination.
+    reduced, rank = flint.nmod_mat(dense.shape[0], width, dense.ravel().tolist(), p).rref()
     pivots: list[int] = []
     j = 0
     for i in range(rank):
@@ -120,6 +137,12 @@ def _dense_kernel(entries: tuple[Ints, Ints, Ints, int], p: int) -> tuple[Ints, 
     return back - frees, back - np.array(pivots, np.int64), table.reshape(len(frees), rank)
 
 
+def _height(height: int, width: int) -> int:
+    """The rows of a block as it is eliminated: all of them, or random combinations of many."""
+    wanted = width + 20
+    return height if height <= wanted + wanted // 2 else wanted
+
+
 def _compressed(entries: tuple[Ints, Ints, Ints, int], p: int) -> Ints:
     """The block as a dense array; of many rows, random combinations only.
 
@@ -128,8 +151,8 @@ def _compressed(entries: tuple[Ints, Ints, Ints, int], p: int) -> Ints:
     """
     rows, place, value, height = entries
     width = int(place.max()) + 1
-    wanted = width + 20
-    if height <= wanted + wanted // 2:
+    wanted = _height(height, width)
+    if height == wanted:
         dense = np.zeros((height, width), np.int64)
         dense[rows, place] = value
         return dense

@@ -12,7 +12,7 @@ carries a map unless two sheets over it are joined (then M[u] = zeta M[u] = 0). 
 from __future__ import annotations
 
 from cmath import phase
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import gcd, lcm, tau
 
@@ -26,6 +26,7 @@ from repcore.solve.components import components
 __all__ = ["Monomial", "Orbits", "monomial_action", "orbits", "roots_of_unity"]
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,26 +77,41 @@ def roots_of_unity(m: int) -> list[Number]:
     return [zeta(m, k) for k in range(m)]
 
 
-def orbits(shape: tuple[int, int], pairs: Sequence[tuple[Monomial, Monomial]]) -> Orbits:
+def orbits(shape: tuple[int, int], pairs: Sequence[tuple[Monomial, Monomial]], alive: Bools | None = None) -> Orbits:
     """Orbits of the entries of a (dim W, dim V) array under pairs (action on W, action on V).
 
-    Cost: a connected-components run over m * dim W * dim V nodes for each pair.
+    ``alive``, (dim W * dim V,), says which entries are not known to vanish; with an entry its orbit vanishes.
+    Cost: a connected-components run over m nodes for each entry that is alive, and each pair.
     """
-    m = lcm(1, *(a.m for pair in pairs for a in pair))
     size = shape[0] * shape[1]
+    m = lcm(1, *(a.m for pair in pairs for a in pair))
+    if alive is None or bool(alive.all()):
+        return _orbits(size, m, ((_moved(*pair, shape[1]), _shift(*pair, m)) for pair in pairs))
+    live = _closed(np.flatnonzero(alive), shape, pairs)
+    at = np.full(size, -1, np.int64)
+    at[live] = np.arange(len(live))
+    y, x = np.divmod(live, shape[1])
+    moves = ((at[w.images[y] * shape[1] + v.images[x]], _shift(w, v, m)[y, x]) for w, v in pairs)
+    inside = _orbits(len(live), m, moves)
+    of, exponents = np.full(size, -1, np.int64), np.zeros(size, np.int64)
+    of[live], exponents[live] = inside.of, inside.exponents
+    return Orbits(of, exponents, m, inside.count)
+
+
+def _orbits(size: int, m: int, moves: Iterable[tuple[Ints, Ints]]) -> Orbits:
+    """Orbits of entries 0 .. size - 1, for which M[moved[u]] = zeta_m^shift[u] M[u]."""
     if m == 1:
         of = np.arange(size, dtype=np.int64)
-        for on_w, on_v in pairs:
-            of = _joined(of, _moved(on_w, on_v, shape[1]))
+        for moved, _ in moves:
+            of = _joined(of, moved)
         count = int(of.max(initial=-1)) + 1
         return Orbits(_first_seen(of), np.zeros(size, np.int64), 1, count)
     sheets = np.arange(size * m, dtype=np.int64)
-    for on_w, on_v in pairs:
-        shift = (on_w.exponents * (m // on_w.m))[:, None] - (on_v.exponents * (m // on_v.m))[None, :]
-        moved = _moved(on_w, on_v, shape[1])
-        k = np.arange(m)
-        # M[moved] = zeta^shift M[u]: sheet k over u is sheet k - shift over the image.
-        target = moved[:, None] * m + (k[None, :] - shift.reshape(-1, 1)) % m
+    k = np.arange(m)
+    for moved, shift in moves:
+        # Sheet k over u is sheet k - shift over the image.
+        shift = shift.ravel()
+        target = moved[:, None] * m + (k[None, :] - shift[:, None]) % m
         sheets = _joined(sheets, target.ravel())
     over = sheets.reshape(size, m)
     ordered = np.sort(over, axis=1)
@@ -111,6 +127,27 @@ def orbits(shape: tuple[int, int], pairs: Sequence[tuple[Monomial, Monomial]]) -
     same = over[live] == over[first[base[live]], 0][:, None]
     exponents[live] = -np.argmax(same, axis=1) % m
     return Orbits(base, exponents, m, count)
+
+
+def _closed(live: Ints, shape: tuple[int, int], pairs: Sequence[tuple[Monomial, Monomial]]) -> Ints:
+    """The live entries whose whole orbit is alive."""
+    while True:
+        alive = np.zeros(shape[0] * shape[1], bool)
+        alive[live] = True
+        y, x = np.divmod(live, shape[1])
+        stays = np.ones(len(live), bool)
+        for on_w, on_v in pairs:
+            stays &= alive[on_w.images[y] * shape[1] + on_v.images[x]]
+        if stays.all():
+            return live
+        live = live[stays]
+
+
+def _shift(on_w: Monomial, on_v: Monomial, m: int) -> Ints:
+    """The exponents of w_y / v_x as m-th roots of unity, (dim W, dim V); zero for m = 1, whatever its size."""
+    if m == 1:
+        return np.broadcast_to(np.int64(0), (len(on_w.images), len(on_v.images)))
+    return (on_w.exponents * (m // on_w.m))[:, None] - (on_v.exponents * (m // on_v.m))[None, :]
 
 
 def _moved(on_w: Monomial, on_v: Monomial, width: int) -> Ints:

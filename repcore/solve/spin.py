@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from repcore.solve.budget import Budget
+from repcore.solve.memory import map_bytes, spin_bytes
 from repcore.solve.modular import Floats, echelon, from_flint, inverse_mod, times_mod, to_flint
 from repcore.solve.nullspace import Kernel
 
@@ -50,20 +52,22 @@ class _Spun:
     seeds: list[_Seed]
 
 
-def spin_kernel(on_v: Sequence[Floats], on_w: Sequence[Floats], p: int, memory_limit: int) -> Kernel | None:
+def spin_kernel(on_v: Sequence[Floats], on_w: Sequence[Floats], p: int, budget: Budget | None = None) -> Kernel | None:
     """The echelon form of Hom(V, W) modulo p, from the images of the generators (discrete and Lie alike) modulo p.
 
-    Returns None if more than ``SPUN_UNKNOWNS`` coordinates or ``memory_limit`` bytes would be needed. Random choices can only
-    make the nullity too large, which the exact check of the lifted basis finds out.
+    Returns None if more than ``SPUN_UNKNOWNS`` coordinates, or more memory than the budget allows, would be needed. Random
+    choices can only make the nullity too large, which the exact check of the lifted basis finds out.
     Cost: about g n m (n + m + q) for g generators and q unknown coordinates, and one echelon form of the answer.
     """
     n, m = on_v[0].shape[0], on_w[0].shape[0]
     rng = np.random.default_rng([n, m, p])
-    spun = _spin(on_v, on_w, p, rng)
+    budget = budget or Budget()
+    if not budget.fits(spin_bytes(m, n, len(on_v), 0)):
+        return None
+    spun = _spin(on_v, on_w, p, rng, budget)
     starts = np.cumsum([0, *(s.images.shape[1] for s in spun.seeds)])
     q = int(starts[-1])
-    # The maps, their echelon form and one copy are held at a time.
-    if q > SPUN_UNKNOWNS or 24 * q * m * n > memory_limit:
+    if q > SPUN_UNKNOWNS or not budget.fits(spin_bytes(m, n, len(on_v), q)):
         return None
     carried = _carry(spun, on_w, p)
     back = inverse_mod(spun.rows, p)
@@ -72,6 +76,8 @@ def spin_kernel(on_v: Sequence[Floats], on_w: Sequence[Floats], p: int, memory_l
     if not dim:
         none = np.zeros(0, np.int64)
         return Kernel(p, m * n, none, none, none, none, q)
+    if not budget.fits(spin_bytes(m, n, len(on_v), q) // 2 + map_bytes(dim, m, n)):
+        return None
     # phi(s_k) as columns (m, dim) for every basis vector, then in the standard basis: M[y, x] = sum_k phi_k[y] back[x, k].
     shown = np.empty((dim, m, n))
     for k, s in enumerate(spun.seed):
@@ -82,7 +88,7 @@ def spin_kernel(on_v: Sequence[Floats], on_w: Sequence[Floats], p: int, memory_l
     return Kernel(p, m * n, pivots, rows, cols, form[rows, cols].astype(np.int64), q)
 
 
-def _spin(on_v: Sequence[Floats], on_w: Sequence[Floats], p: int, rng: np.random.Generator) -> _Spun:
+def _spin(on_v: Sequence[Floats], on_w: Sequence[Floats], p: int, rng: np.random.Generator, budget: Budget) -> _Spun:
     n = on_v[0].shape[0]
     spun = _Spun(np.zeros((n, n)), [], [], [], [])
     reduced = np.zeros((n, n))  # the span of spun.rows, in reduced echelon form
@@ -115,6 +121,7 @@ def _spin(on_v: Sequence[Floats], on_w: Sequence[Floats], p: int, rng: np.random
             continue
         spun.seeds.append(candidate)
         while head < len(pivots) < n:
+            budget.tell("spin", len(pivots), n)
             for g, x in enumerate(on_v):
                 add(times_mod(x, spun.rows[head][:, None], p)[:, 0], head, g, len(spun.seeds) - 1)
             head += 1

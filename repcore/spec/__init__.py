@@ -17,12 +17,15 @@ A file has three tables::
     P = { grid = 8 }                       # the cells of an 8 x 8 image; { quotient = [generators] }: cosets
     F = { factor = 0, lie = [...] }        # images of the generators of factor 0 of a product; lift(V, 0) is its own V
     R = { restrict = "V*V", of = { builtin = "SO(3)" } }     # a representation of a larger group, seen by this one
+    C = { tensors = "ijkl=jikl=ijlk=klij", of = "V" }        # an index symmetry; of = { i = "V", j = "W", ... } for each index
+    I = { induced = "W + 1", of = { builtin = "cyclic(4)" }, reps = { W = { discrete = [[["I"]]] } } }     # from a subgroup
 
     [maps]
     layer1 = "X >> Y"
 
 Entries of matrices follow the grammar of exact numbers: ``1``, ``"1/2"``, ``"sqrt(2)/2"``. Names that begin with an
-underscore can be used by others but are no part of ``Spec.reps``. Nothing in a file is ever executed.
+underscore can be used by others but are no part of ``Spec.reps``. What stands in ``restrict`` and ``induced`` is an expression
+over the group ``of``, with names of its own in ``reps``. Nothing in a file is ever executed.
 """
 
 from repcore.spec.files import dump, load

@@ -16,12 +16,22 @@ from repcore.reps.permutation import grid, permutation
 from repcore.reps.tree import Product, Rep, Sum, trivial
 from repcore.spec.table import hint
 
-__all__ = ["Scope", "Value", "check_name", "evaluate", "names_in", "placed"]
+__all__ = ["TABLES", "Scope", "Value", "check_name", "check_size", "check_value", "evaluate", "names_in", "placed"]
 
 _INTEGER = 10**9  # of copies and exponents
 _SIZE = 10_000  # nodes of an expression, everything that names stand for written out
 _DEPTH = 90  # of nested nodes; the store takes 100
 _DIM = 2**62
+
+TABLES = {
+    "irrep": '{ irreps = "1x1o" }',
+    "irreps_from": '{ irreps = "2x0e + 1x1o" }',
+    "quotient": "{ quotient = [generators] }",
+    "tensors": '{ tensors = "ijk=jik", of = "V" }',
+    "restrict": '{ restrict = "V*V", of = { builtin = "SO(3)" } }',
+    "induced": '{ induced = "V", of = { builtin = "cyclic(4)" } }',
+}
+"""What a table says and an expression cannot, with an example."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +105,27 @@ def check_name(name: object, where: str) -> None:
         raise SpecError(f"{where}: the name {name} has a meaning already ({_MEANING}); choose another")
 
 
+def check_size(size: int, depth: int, where: str) -> None:
+    """SpecError unless a tree of this size and depth is taken."""
+    if problem := _excess(size, depth):
+        raise SpecError(f"{where}: {problem}")
+
+
+def check_value(value: Value, where: str) -> Value:
+    """The value itself; SpecError unless its tree and its dimension stay within bounds."""
+    if problem := _excess(value.size, value.depth, value.rep.dim):
+        raise SpecError(f"{where}: {problem}")
+    return value
+
+
+def _excess(size: int, depth: int, dim: int = 0) -> str:
+    if size > _SIZE:
+        return f"the representation has more than {_SIZE} parts; write n*V for copies"
+    if depth > _DEPTH:
+        return f"the representation is nested deeper than {_DEPTH}; simplify it"
+    return f"the representation has a dimension beyond {_DIM}; write a smaller one" if dim > _DIM else ""
+
+
 _MEANING = "V is the defining representation; dual, sym, regular, ... are functions"
 _CONSTANTS: dict[str, Callable[[Group], Rep]] = {
     "V": lambda group: group.rep,
@@ -112,11 +143,17 @@ _FUNCTIONS = (*_UNARY, *_POWERS, "grid", "lift")
 
 # The grammar knows no call without arguments; blanks keep the positions in messages right.
 _EMPTY_CALL = re.compile(r"\b(permutation|regular|trivial)(\s*\(\s*\))")
+_TABLE_CALL = re.compile(rf"\b({'|'.join(TABLES)})\s*\(")
 
 
 def _text(text: object, where: str) -> str:
     if not isinstance(text, str):
         raise SpecError(f"{where}: expected an expression as a text, got {type(text).__name__}; write it in quotes")
+    if found := _TABLE_CALL.search(text):
+        raise SpecError(
+            f"{where}: cannot read {shorten(text)!r}: at position {found.start()}, {found[1]} is no function of expressions; "
+            f"give it a name of its own, as a table: {TABLES[found[1]]}"
+        )
     return _EMPTY_CALL.sub(lambda m: m[1] + " " * len(m[2]), text)
 
 
@@ -251,21 +288,18 @@ class _Walk:
         return self.checked(node, 1, 2, lambda: value * trivial(self.scope.group))
 
     def checked(self, node: Node, size: int, depth: int, build: Callable[[], Rep]) -> Value:
-        self.check_size(node, size)
-        if depth > _DEPTH:
-            raise self.fail(node, f"the representation is nested deeper than {_DEPTH}; simplify it")
+        self.check_size(node, size, depth)
         try:
             rep = build()
             dim = rep.dim
         except RepcoreError as error:
             raise self.fail(node, str(error)) from None
-        if dim > _DIM:
-            raise self.fail(node, f"the representation has a dimension beyond {_DIM}; write a smaller one")
+        self.check_size(node, size, depth, dim)
         return Value(rep, size, depth)
 
-    def check_size(self, node: Node, size: int) -> None:
-        if size > _SIZE:
-            raise self.fail(node, f"the representation has more than {_SIZE} parts; write n*V for copies")
+    def check_size(self, node: Node, size: int, depth: int = 0, dim: int = 0) -> None:
+        if problem := _excess(size, depth, dim):
+            raise self.fail(node, problem)
 
 
 def _inner_depth(v: Value, kind: type[Sum] | type[Product]) -> int:

@@ -19,6 +19,7 @@ __all__ = [
     "read_group",
     "read_label",
     "read_list",
+    "read_names",
     "read_permutations",
     "read_table",
     "read_text",
@@ -35,6 +36,7 @@ _BUILTINS: dict[str, int] = {
 }
 _FULL = ("icosahedral", "lorentz", "octahedral", "tetrahedral")
 _KINDS = ("builtin", "permutations", "discrete", "lie", "product")
+_NAMES = 2000
 _POINTS = 100_000
 _CELLS = 20_000_000
 
@@ -151,6 +153,16 @@ def read_table(data: object, where: str, keys: Sequence[str]) -> dict[str, Any]:
     for key in table:
         if key not in keys:
             raise SpecError(f"{where}: the key {shorten(key)!r} is unknown{hint(key, keys)}")
+    return table
+
+
+def read_names(data: object, where: str) -> dict[str, Any]:
+    """A table of names, up to 2,000."""
+    if not isinstance(data, dict):
+        raise SpecError(f"{where}: expected a table of names, got {shorten(repr(data))}")
+    table = cast(dict[str, Any], data)
+    if len(table) > _NAMES:
+        raise SpecError(f"{where}: has {len(table)} names, more than {_NAMES}; split the file")
     return table
 
 

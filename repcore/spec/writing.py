@@ -10,8 +10,10 @@ from repcore.errors import SpecError
 from repcore.exact.grammar import shorten
 from repcore.reps.cosets import Quotient
 from repcore.reps.custom import Custom
+from repcore.reps.induced import Induced
 from repcore.reps.irreps import Irrep
 from repcore.reps.lifted import Lifted
+from repcore.reps.tensors import Tensors
 from repcore.reps.tree import Alt, Conjugate, Defining, Dual, Product, Realified, Rep, Restriction, Sum, Sym, Trivial
 from repcore.spec.groups import plain_matrices, write_group
 from repcore.spec.spec import Spec
@@ -20,6 +22,9 @@ __all__ = ["document", "toml"]
 
 # How tightly the text of an expression binds: what is looser than its place wants stands in parentheses.
 _SUM, _PRODUCT, _POWER, _ATOM = range(4)
+
+# What only a table can say.
+_Entry = Custom | Induced | Irrep | Quotient | Restriction | Tensors
 
 
 def document(spec: Spec) -> dict[str, Any]:
@@ -48,11 +53,10 @@ class _Writer:
         known = self.names.get((None, rep))
         if known is not None:
             self.reps[name] = known
-        elif isinstance(rep, Lifted) and isinstance(rep.rep, Custom | Irrep | Quotient | Restriction):
-            self.reps[name] = {"factor": rep.factor, **_table(rep.rep, name)}
-            self.names[rep.factor, rep.rep] = name
-        elif isinstance(rep, Custom | Irrep | Quotient | Restriction):
-            self.reps[name] = _table(rep, name)
+        elif isinstance(rep, Lifted) and isinstance(rep.rep, _Entry):
+            self.enter(name, rep.rep, rep.factor)
+        elif isinstance(rep, _Entry):
+            self.enter(name, rep, None)
         else:
             text = self.text(rep, _SUM)
             self.reps[name] = text
@@ -66,14 +70,21 @@ class _Writer:
         text, tightness = _write(rep, self)
         return text if tightness >= place else f"({text})"
 
-    def part(self, rep: Custom | Irrep | Quotient | Restriction) -> tuple[str, int]:
+    def enter(self, name: str, rep: _Entry, factor: int | None) -> None:
+        """Enter a table under a name."""
+        outer, self.factor = self.factor, factor
+        self.reps[name] = {}  # the name is taken: parts of the representation look for others
+        table = _table(rep, name, self)
+        self.factor = outer
+        self.reps[name] = table if factor is None else {"factor": factor, **table}
+        self.names.setdefault((factor, rep), name)
+
+    def part(self, rep: _Entry) -> tuple[str, int]:
         """The name of a part that only a table can say: a new one, which begins with an underscore."""
         name = f"_{len(self.reps)}"
         while name in self.reps:
             name += "_"
-        table = _table(rep, name)
-        self.reps[name] = table if self.factor is None else {"factor": self.factor, **table}
-        self.names[self.factor, rep] = name
+        self.enter(name, rep, self.factor)
         return name, _ATOM
 
     def lifted(self, rep: Lifted) -> str:
@@ -138,20 +149,26 @@ def _(rep: Lifted, writer: _Writer) -> tuple[str, int]:
 
 
 @_write.register(Custom)
+@_write.register(Induced)
 @_write.register(Irrep)
 @_write.register(Quotient)
 @_write.register(Restriction)
-def _(rep: Custom | Irrep | Quotient | Restriction, writer: _Writer) -> tuple[str, int]:
+@_write.register(Tensors)
+def _(rep: _Entry, writer: _Writer) -> tuple[str, int]:
     return writer.part(rep)
 
 
-def _table(rep: Custom | Irrep | Quotient | Restriction, name: str) -> dict[str, Any]:
-    if isinstance(rep, Restriction):
+def _table(rep: _Entry, name: str, writer: _Writer) -> dict[str, Any]:
+    if isinstance(rep, Tensors):
+        texts = [writer.text(v, _SUM) for v in rep.factors]
+        # Letters of the canonical formula stand in the order of the axes.
+        of = texts[0] if len(set(rep.factors)) == 1 else dict(zip(rep.formula, texts, strict=False))
+        return {"tensors": rep.formula, "of": of}
+    if isinstance(rep, Restriction | Induced):
         inner = _Writer()
         text = inner.text(rep.rep, _SUM)
-        if inner.reps:
-            raise SpecError(f"{name}: a restriction of a representation that is given by images cannot be written to a file")
-        return {"restrict": text, "of": write_group(rep.rep.group)}
+        parts = {"reps": inner.reps} if inner.reps else {}
+        return {"induced" if isinstance(rep, Induced) else "restrict": text, "of": write_group(rep.rep.group), **parts}
     if isinstance(rep, Irrep):
         return {"irreps": rep.label}
     if isinstance(rep, Quotient):

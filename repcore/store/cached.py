@@ -10,11 +10,12 @@ from enum import Enum
 from typing import Final
 
 from repcore.basis import EquivariantBasis, compute
-from repcore.errors import IncompatibleError, RepcoreWarning, StoreError
-from repcore.plan import Factor, Plan, make_plan
+from repcore.errors import IncompatibleError, RepcoreWarning, RepresentationError, StoreError
+from repcore.plan import Factor, Orbit, Plan, Schur, choose, make_plan, make_schur_plan
 from repcore.reps.hom import Hom
 from repcore.reps.tree import Rep, trivial
 from repcore.solve.budget import Budget, physical_memory
+from repcore.solve.progress import Report, check_progress, reporting
 from repcore.store.canonical import canonical
 from repcore.store.disk import Store
 from repcore.store.explain import Explanation, explain_space
@@ -40,9 +41,16 @@ StoreLike = Store | str | os.PathLike[str] | _Default | None
 _BASES: Memo[EquivariantBasis] = Memo(256 * 2**20)
 _PLANS: Memo[Plan] = Memo(256 * 2**20)
 
+_STRUCTURES = ("auto", "orbit", "factor", "schur")
+
 
 def solve(
-    space: Hom, *, store: StoreLike = DEFAULT, memory_limit: int | None = None, executor: Executor | None = None
+    space: Hom,
+    *,
+    store: StoreLike = DEFAULT,
+    memory_limit: int | None = None,
+    executor: Executor | None = None,
+    progress: bool | Report | None = None,
 ) -> EquivariantBasis:
     """The canonical exact basis of a space of equivariant maps, with its certificate.
 
@@ -55,12 +63,16 @@ def solve(
         space: ``X >> Y``.
         store: a :class:`Store`, or the path of its directory; None solves from scratch and stores nothing.
         memory_limit: bytes; a step that is estimated to need more is refused before it allocates. By default the memory of the
-            machine.
+            machine. The estimates count what the solve adds to the process, and were fitted to measured peaks: they lie above
+            them, by a factor of three at most as a rule, see ``repcore.solve.memory``.
         executor: any ``concurrent.futures.Executor`` that shares independent blocks, and embeddings of a number field, among
-            its workers; a pool of processes serves best. The answer is the same.
+            its workers; a pool of processes serves best. The answer is the same, and each worker has the limit for itself.
+        progress: None writes a line on stderr that says what is being done, if stderr is a terminal or belongs to a notebook
+            and the solve takes longer than two seconds; the line is gone when it returns. False never writes, True also where
+            stderr is no terminal. A function is called with a :class:`Progress` at every stage; what it raises ends the solve.
 
     Raises:
-        IncompatibleError: ``space`` is no space.
+        IncompatibleError: ``space`` is no space, or ``progress`` nothing of the above.
         MemoryLimitError: a step would need more memory than allowed; the message says how much.
         SolveError: a block could not be certified.
 
@@ -70,6 +82,7 @@ def solve(
     1
     """
     space = _checked(space)
+    check_progress(progress)
     found = find(space, store=store)
     if found is not None:
         return found
@@ -79,7 +92,9 @@ def solve(
         # A node of somebody else's: it can be solved, not stored.
         declared = space
     # The canonical form, so that nothing, not even the certificate, depends on the order in which generators were written.
-    basis = _as_basis_of(space, compute(declared, Budget(memory_limit or physical_memory(), executor)))
+    with reporting(progress, space) as report:
+        limit = physical_memory() if memory_limit is None else memory_limit
+        basis = _as_basis_of(space, compute(declared, Budget(limit, executor, report)))
     resolved = _resolved(store)
     if resolved is not None:
         try:
@@ -121,29 +136,69 @@ def invariants(rep: Rep, *, store: StoreLike = DEFAULT) -> EquivariantBasis:
     return solve(trivial(rep.group) >> rep, store=store)
 
 
-def plan(x: Hom | EquivariantBasis | Plan) -> Plan:
+def plan(x: Hom | EquivariantBasis | Plan, structure: str = "auto") -> Plan:
     """The plan of a space: frozen arrays that project, expand and apply, in NumPy or in any backend.
 
     Args:
         x: a space, which is solved or looked up; a basis; or a plan, which is returned as it is.
+        structure: ``"factor"`` and ``"orbit"`` have coefficients in canonical coordinates, those of the solved basis: orbit asks that
+            every block is made of orbits, factor takes any dense basis. ``"schur"`` has them in irrep coordinates, asks that X and
+            Y are completely reducible, and is the one with a native layer. ``"auto"`` chooses by predicted cost, as
+            ``rc.explain`` says: canonical coordinates unless a pair of summands is large.
 
     Raises:
-        IncompatibleError: ``x`` is none of these.
+        IncompatibleError: ``x`` is none of these, or a plan of another structure than asked for; an unknown structure.
+        RepresentationError: a structure that the space does not have: orbit where a generator does not permute the basis, schur
+            where X or Y is not completely reducible or not orthogonal.
 
     >>> import repcore as rc
     >>> V = rc.dihedral(4).rep
     >>> rc.plan(V >> V).project([[1.0, 2.0], [3.0, 5.0]]).round(12).tolist()
     [[3.0, 0.0], [0.0, 3.0]]
+    >>> rc.plan(V >> V, structure="schur").coordinates
+    'irrep'
     """
+    if structure not in _STRUCTURES:
+        raise IncompatibleError(f"structure is {structure!r}; choose one of {', '.join(map(repr, _STRUCTURES))}")
     if isinstance(x, Plan):
+        if structure != "auto" and (x.coordinates == "irrep") != (structure == "schur"):
+            raise IncompatibleError(f"x: a plan in {x.coordinates} coordinates, and structure={structure!r}; give the space")
         return x
     if not isinstance(x, Hom | EquivariantBasis):
         raise IncompatibleError(f"x: expected a space X >> Y, a basis or a plan, got {_kind(x)}")
+    space = x if isinstance(x, Hom) else x.space
+    if structure == "schur":
+        return _schur(space)
+    if structure == "auto" and choose(space).structure == "schur":
+        try:
+            return _schur(space)
+        except RepresentationError:
+            # Not completely reducible, or not orthogonal: the choice that explain announces for this case.
+            pass
     basis = x if isinstance(x, EquivariantBasis) else solve(x)
-    known = _PLANS.get(basis.digest)
+    known = _PLANS.get((basis.digest, structure == "factor"))
     if known is None:
-        known = make_plan(basis)
-        _PLANS.put(basis.digest, known, _plan_bytes(known))
+        known = make_plan(basis, dense=structure == "factor")
+        _PLANS.put((basis.digest, structure == "factor"), known, _plan_bytes(known))
+    if structure == "orbit" and not all(isinstance(b.structure, Orbit) for b in known.blocks):
+        raise RepresentationError(
+            f"structure: {space} has maps whose supports overlap, since not every generator permutes the bases up to phases; use "
+            'structure="auto", which takes orbits where it can'
+        )
+    return known
+
+
+def _schur(space: Hom) -> Plan:
+    from repcore.decompose.together import decompose_reps
+
+    known = _PLANS.get((space.digest, "schur"))
+    if known is None:
+        try:
+            declared = canonical(space)
+        except StoreError:
+            declared = space
+        known = make_schur_plan(declared, lambda reps: decompose_reps(reps, solve))
+        _PLANS.put((space.digest, "schur"), known, _plan_bytes(known))
     return known
 
 
@@ -227,7 +282,13 @@ def _basis_bytes(basis: EquivariantBasis) -> int:
 def _plan_bytes(made: Plan) -> int:
     total = 0
     for b in made.blocks:
-        arrays = [b.rows, b.cols, b.order]
-        arrays += [b.structure.q] if isinstance(b.structure, Factor) else [b.structure.ids, b.structure.values]
-        total += sum(a.nbytes for a in arrays)
+        total += sum(a.nbytes for a in (b.rows, b.cols, b.order))
+        match b.structure:
+            case Orbit(ids, values):
+                total += ids.nbytes + values.nbytes
+            case Factor(q):
+                total += q.nbytes
+            case Schur() as s:
+                # The same columns again in the coordinates of the panels of the layer.
+                total += 3 * (s.rows.nbytes + s.cols.nbytes)
     return total

@@ -23,7 +23,7 @@ class BlockExplanation:
         unknowns: dim W * dim V.
         steps: the reductions that need no elimination.
         left: the unknowns that they leave.
-        route: ``"free"``, ``"orbits"`` or ``"elimination"``.
+        route: ``"free"``, ``"weights"``, ``"orbits"`` or ``"elimination"``.
         why: the route in words.
     """
 
@@ -83,29 +83,38 @@ def explain_space(space: Hom, cached: str | None = None, dim: int | None = None)
 
 def _route(reduced: Reduced) -> tuple[str, str]:
     count, rest = reduced.orbits.count, len(reduced.rest)
-    if not reduced.pairs and not rest:
+    framed = "in a basis of weight vectors, " if reduced.frame is not None else ""
+    if not reduced.pairs and not reduced.diagonal and not rest:
         return "free", f"no generator moves anything, every map is equivariant: the dimension is {count}"
+    how = "orbits" if reduced.pairs else "weights"
     if not count:
-        return "orbits", "solved by orbits: no orbit carries a map, the dimension is 0"
-    if not rest:
-        return "orbits", f"solved by orbits: every generator permutes the basis up to phases, the dimension is {count}"
-    unknowns = f"{count} unknown{'s' * (count != 1)}"
-    left = (
-        f"{len(reduced.pairs)} monomial element{'s' * (len(reduced.pairs) != 1)} of the group leave {unknowns}"
-        if reduced.pairs
-        else f"no generator permutes the basis up to phases, which leaves {unknowns}"
-    )
-    return "elimination", (
-        f"{left} under {rest} more generator{'s' * (rest != 1)}: presolve, then a nullspace modulo primes, lifted and "
-        "checked exactly"
-    )
+        carrier = "orbit carries a map" if reduced.pairs else "weight of one side is one of the other"
+        return how, f"{framed}solved by {how}: no {carrier}, the dimension is 0"
+    if not rest and not framed:
+        kinds = ["permutes the basis up to phases"] * bool(reduced.pairs) + ["is diagonal"] * bool(reduced.diagonal)
+        return how, f"solved by {how}: every generator {' or '.join(kinds)}, the dimension is {count}"
+    subjects = [_counted(len(reduced.diagonal), "diagonal generator")] if reduced.diagonal else []
+    subjects += [f"{_counted(len(reduced.pairs), 'monomial element')} of the group"] if reduced.pairs else []
+    verb = "leaves" if len(reduced.diagonal) + len(reduced.pairs) == 1 else "leave"
+    unknowns = _counted(count, "unknown")
+    left = f"{' and '.join(subjects)} {verb} {unknowns}" if subjects else f"{_NONE}, which leaves {unknowns}"
+    under = f" under {_counted(rest, 'more generator')}" if rest else ""
+    eliminated = "a nullspace modulo primes, taken back" if framed else "a nullspace or spin modulo primes"
+    return "elimination", f"{framed}{left}{under}: presolve, then {eliminated}, lifted and checked exactly"
+
+
+_NONE = "no generator permutes the basis up to phases"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def _rows(b: BlockExplanation) -> list[tuple[str, str, str, str, str]]:
     copies = f"{b.copies[0]} x {b.copies[1]}"
     steps = [(s.name, f"{s.before} -> {s.after}", s.remark) for s in b.steps]
     if b.route == "elimination":
-        steps.append(("presolve, nullspace", f"{b.left} -> ?", "when it is solved"))
+        steps.append(("presolve, nullspace or spin", f"{b.left} -> ?", "when it is solved"))
     steps = steps or [("none", str(b.unknowns), "")]
     return [(b.pair if i == 0 else "", copies if i == 0 else "", *step) for i, step in enumerate(steps)]
 

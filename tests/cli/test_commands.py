@@ -85,6 +85,37 @@ def test_solve_prints_a_table_and_writes_the_bases() -> None:
         assert rc.load(f"b/c/{name}.safetensors") == rc.solve(space, store=None)
 
 
+def test_index_symmetries_and_induced_representations_of_a_file() -> None:
+    Path("a.toml").write_text("""
+[group]
+builtin = "octahedral()"
+[reps]
+C = { tensors = "ijkl=jikl=ijlk=klij", of = "V" }
+T = { tensors = "ijk=-kji", of = { i = "V", j = "s", k = "V" } }
+s = { quotient = [[[0, -1, 0], [1, 0, 0], [0, 0, 1]]] }
+[reps.F]
+induced = "turn"
+of = { discrete = [[[0, -1, 0], [1, 0, 0], [0, 0, 1]]] }
+reps.turn = { discrete = [[["I"]]] }
+[maps]
+cubic = "1 >> C"
+wave = "F >> V + V*V"
+odd = "V >> T"
+""")
+    rows = {r["map"]: r for r in as_json("solve", "a.toml", "--out", "b")["maps"]}
+    # A cubic crystal has three elastic constants. Frobenius: V is 1 + i + 1/i for the quarter turns, so i is in V once, and in
+    # V*V twice.
+    assert rows["cubic"]["dim"] == 3
+    assert rows["cubic"]["shape"] == [21, 1]
+    assert {r["certificate"] for r in rows.values()} == {"proved"}
+    spec = rc.load("a.toml")
+    assert isinstance(spec, rc.Spec)
+    assert {n: r["dim"] for n, r in rows.items()} == {n: rc.solve(s, store=None).dim for n, s in spec.maps.items()}
+    assert rows["wave"]["dim"] == 3
+    call("verify", "b")
+    assert [m["map"] for m in as_json("explain", "a.toml")["maps"]] == ["cubic", "wave", "odd"]
+
+
 def test_the_second_run_is_read_from_the_cache() -> None:
     first = as_json("solve", "a.toml", "--out", "b")
     _forget()

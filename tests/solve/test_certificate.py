@@ -121,8 +121,8 @@ def test_a_wrong_entry_in_the_kernel_is_noticed(monkeypatch: pytest.MonkeyPatch,
     expected = expected_of(space)
     honest = chain.kernel
 
-    def sabotaged(pre: Any) -> Kernel:
-        found = honest(pre)
+    def sabotaged(*args: Any) -> Kernel:
+        found = honest(*args)
         values = found.values.copy()
         values[-1] = (values[-1] + 1) % found.p
         return replace(found, values=values)
@@ -139,8 +139,8 @@ def test_one_bad_prime_is_survived(monkeypatch: pytest.MonkeyPatch, name: str) -
     honest = chain.kernel
     seen: list[int] = []
 
-    def sabotaged(pre: Any) -> Kernel:
-        found = honest(pre)
+    def sabotaged(*args: Any) -> Kernel:
+        found = honest(*args)
         seen.append(found.p)
         if found.p != seen[0]:
             return found

@@ -10,6 +10,7 @@ import pytest
 import repcore as rc
 from repcore.basis import compute
 from repcore.solve import chain
+from repcore.solve.budget import Budget
 from repcore.solve.modular import echelon, inverse_mod, prime_bound, times_mod
 from repcore.solve.spin import spin_kernel
 
@@ -47,10 +48,10 @@ def standard(n: int) -> Any:
 def test_spinning_changes_no_byte(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     space = SPACES[name]()
     monkeypatch.setattr(chain, "_spin_cost", lambda shape: 1.0)
-    monkeypatch.setattr(chain, "_dense_cost", lambda left: 0.0)
+    monkeypatch.setattr(chain, "dense_seconds", lambda left: 0.0)
     eliminated = compute(space)
     assert "spin" not in [s.name for s in eliminated.steps]
-    monkeypatch.setattr(chain, "_dense_cost", lambda left: 2.0)
+    monkeypatch.setattr(chain, "dense_seconds", lambda left: 2.0)
     spun = compute(space)
     assert spun.certificate.status == "proved"
     assert spun.digest == eliminated.digest
@@ -70,7 +71,7 @@ def test_spinning_by_the_definition(name: str) -> None:
         p = next(field.primes(below=2**20))
         root = field.roots(p)[0]
     on_v, on_w = ([dense(m, p, root) for m in rep.matrices] for rep in (space.domain, space.codomain))
-    found = spin_kernel(on_v, on_w, p, 2**30)
+    found = spin_kernel(on_v, on_w, p)
     assert found is not None
     maps = np.zeros((found.dim, found.width), np.int64)
     maps[found.rows, found.cols] = found.values
@@ -84,7 +85,7 @@ def test_a_budget_that_is_too_small_says_so() -> None:
     space = SPACES["S5 standard"]()
     p = 2**20 - 3
     on_v, on_w = ([dense(m, p, 1) for m in rep.matrices] for rep in (space.domain, space.codomain))
-    assert spin_kernel(on_v, on_w, p, 10) is None
+    assert spin_kernel(on_v, on_w, p, Budget(10)) is None
 
 
 def dense(m: Any, p: int, root: int) -> Any:

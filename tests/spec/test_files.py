@@ -23,6 +23,8 @@ product = ["octahedral(full)", { permutations = ["(0 1 2)", "(0 1)"], name = "th
 place = "lift(V, 0)"
 body = "lift(V, 1)"
 parity = { factor = 0, discrete = [[[1]], [[1]], [[-1]]] }
+stiffness = { factor = 0, tensors = "ijkl=jikl=ijlk=klij", of = "V" }
+mixed = { tensors = "ijk=kji", of = { i = "place", j = "parity*sign", k = "place" } }
 sign = { factor = 1, discrete = [[[1]], [[-1]]], name = "sgn" }
 faces = { factor = 0, quotient = [[[0, -1, 0], [1, 0, 0], [0, 0, 1]]] }
 strain = { restrict = "sym(V, 2)", of = { builtin = "GL(6)" } }
@@ -190,7 +192,22 @@ def test_a_spec_checks_what_it_is_given() -> None:
 
 # -- anything at all ---------------------------------------------------------------------------------------------------
 
-WORDS = ["V", "1", "V*V", "X", "Y >> X", "sym(V, 2)", "dihedral(4)", "SO(3)", "(0 1)", "1/2", "sqrt(2)", "1x1", "lift(V, 0)"]
+WORDS = [
+    "V",
+    "1",
+    "V*V",
+    "X",
+    "Y >> X",
+    "sym(V, 2)",
+    "dihedral(4)",
+    "SO(3)",
+    "(0 1)",
+    "1/2",
+    "sqrt(2)",
+    "1x1",
+    "lift(V, 0)",
+    "ij=-ji",
+]
 ATOMS = st.one_of(
     st.none(),
     st.booleans(),
@@ -207,7 +224,8 @@ VALUES = st.recursive(
     max_leaves=6,
 )
 GROUP_KEYS = ["builtin", "permutations", "discrete", "lie", "product", "name", "dim"]
-REP_KEYS = ["permutations", "discrete", "lie", "grid", "irreps", "quotient", "restrict", "of", "factor", "name"]
+IMAGES = ["permutations", "discrete", "lie", "grid", "irreps", "quotient"]
+REP_KEYS = [*IMAGES, "tensors", "restrict", "induced", "of", "reps", "factor", "name"]
 GROUPS = st.one_of(
     st.dictionaries(st.sampled_from(GROUP_KEYS), VALUES, max_size=2),
     st.sampled_from(["SO(2)", "dihedral(4)", "symmetric(3)", "O(3)"]).map(lambda b: {"builtin": b}),
@@ -216,7 +234,15 @@ GROUPS = st.one_of(
 )
 NAMES = st.sampled_from(["X", "Y", "_z", "V", "a b", "m.1"]) | st.text(max_size=3)
 TABLES = st.dictionaries(st.sampled_from(REP_KEYS), VALUES | st.integers(0, 2), max_size=3)
-REPS = st.dictionaries(NAMES, st.sampled_from(WORDS) | TABLES | VALUES, max_size=3)
+INNER = st.dictionaries(NAMES, st.sampled_from(WORDS) | TABLES | VALUES, max_size=2)
+RELATED = st.one_of(
+    st.fixed_dictionaries(
+        {"tensors": st.sampled_from(WORDS) | st.text("ijk=-", max_size=9), "of": st.sampled_from(WORDS) | INNER}
+    ),
+    st.fixed_dictionaries({"restrict": st.sampled_from(WORDS), "of": GROUPS}, optional={"reps": INNER}),
+    st.fixed_dictionaries({"induced": st.sampled_from(WORDS), "of": GROUPS}, optional={"reps": INNER}),
+)
+REPS = st.dictionaries(NAMES, st.sampled_from(WORDS) | TABLES | RELATED | VALUES, max_size=3)
 MAPS = st.dictionaries(NAMES, st.sampled_from(["V >> V", "X >> V", "Y>>1", ">>"]) | VALUES, max_size=2)
 DOCUMENTS = st.one_of(
     st.fixed_dictionaries({"group": GROUPS}, optional={"reps": REPS | VALUES, "maps": MAPS | VALUES}),
@@ -262,6 +288,12 @@ def test_deep_data_anywhere(depth: int, table: bool) -> None:
     group = {"builtin": "dihedral(4)"}
     documents += [{"group": group, "reps": data}, {"group": group, "maps": data}, {"group": group, "maps": {"m": data}}]
     documents += [{"group": group, "reps": {"X": {k: v}}} for k in REP_KEYS for v in (data, [data])]
+    documents += [{"group": group, "reps": {"X": {"tensors": "ij=ji", "of": v}}} for v in (data, [data], {"i": data})]
+    documents += [
+        {"group": group, "reps": {"X": {k: "V", "of": group, "reps": v}}}
+        for k in ("restrict", "induced")
+        for v in (data, [data], {"Y": data})
+    ]
     for document in documents:
         with pytest.raises(rc.SpecError, match=r"^a\.toml: "):
             read(document, "a.toml")

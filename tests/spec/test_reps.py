@@ -127,6 +127,91 @@ def test_restriction() -> None:
     assert found == (GL.rep.sym(2) + rc.trivial(GL)).restrict(G)
 
 
+def test_tensors() -> None:
+    found = reps(
+        {
+            "C": {"tensors": "ijkl=jikl=ijlk=klij", "of": "V"},
+            "S": {"tensors": "ab=ba", "of": "V"},
+            "M": {"tensors": "ijk=jik", "of": {"i": "W", "j": "W", "k": "V"}},
+            "Z": {"tensors": "ijk=jik=-ikj", "of": "W"},
+            "W": "V + 1",
+            "T": "C*W + V",
+        }
+    )
+    C = rc.tensors(V, "ijkl=jikl=ijlk=klij")
+    W = V + ONE
+    assert found["C"] == C
+    assert found["S"] == V.sym(2)
+    assert found["M"] == W.sym(2) * V
+    assert found["Z"] == rc.tensors(W, "ijk=jik=-ikj")
+    assert found["T"] == C * W + V
+    assert [v.dim for v in found.values()] == [6, 3, 12, 0, 3, 20]
+
+
+def test_tensors_of_a_factor() -> None:
+    S3 = rc.symmetric(3)
+    P = G @ S3
+    found = reps(
+        {
+            "W": {"factor": 1, "tensors": "ijkl=klij", "of": "s + V"},
+            "s": {"factor": 1, "discrete": [[[-1]], [[1]]]},
+            "M": {"tensors": "ijk=-kji", "of": {"i": "lift(V, 0)", "j": "lift(V, 1)", "k": "lift(V, 0)"}},
+        },
+        {"product": ["dihedral(4)", "symmetric(3)"]},
+    )
+    s = rc.Rep(S3, discrete=[[[-1]], [[1]]])
+    assert found["W"] == rc.lift(rc.tensors(s + S3.rep, "ijkl=klij"), P)
+    x, y = rc.lift(V, P), rc.lift(S3.rep, P)
+    assert found["M"] == rc.tensors({"i": x, "j": y, "k": x}, "ijk=-kji")
+    assert found["M"].dim == 3
+
+
+def test_induced() -> None:
+    C4 = rc.cyclic(4)
+    i = {"discrete": [[["I"]]]}
+    found = reps(
+        {
+            "A": {"induced": "V + 1", "of": {"builtin": "cyclic(4)"}},
+            "B": {"induced": "W*W2", "of": {"builtin": "cyclic(4)"}, "reps": {"W2": "W*W", "W": i}},
+            "Q": {"induced": "1", "of": {"builtin": "cyclic(4)"}},
+            "W": "B + A",
+        }
+    )
+    W = rc.Rep(C4, [[["I"]]])
+    assert found["A"] == rc.induced(C4.rep + rc.trivial(C4), G)
+    assert found["B"] == rc.induced(W * W * W, G)
+    assert found["Q"] == rc.quotient(G, C4)
+    assert found["W"] == found["B"] + found["A"]
+    # Frobenius reciprocity: the rotation of the plane is i + (-i), and B is induced from -i.
+    assert rc.solve(found["B"] >> V, store=None).dim == 1
+
+
+def test_induced_from_points() -> None:
+    S4 = rc.symmetric(4)
+    H = rc.PermutationGroup(["(0 1 2)"], degree=4)
+    table = {"induced": "w", "of": {"permutations": ["(0 1 2)"]}, "reps": {"w": {"discrete": [[["zeta(3)"]]]}}}
+    X = reps({"X": table}, {"builtin": "symmetric(4)"})["X"]
+    assert rc.induced(rc.Rep(H, [[["zeta(3)"]]]), S4) == X
+    assert X.dim == 8
+
+
+def test_in_and_out_of_other_groups() -> None:
+    """An induced representation inside a restricted one inside an induced one, each with names of its own."""
+    inner = {"induced": "V", "of": {"builtin": "cyclic(4)"}}
+    table = {
+        "induced": "R + s",
+        "of": {"discrete": [[[-1, 0], [0, -1]]]},
+        "reps": {
+            "s": {"discrete": [[[-1]]]},
+            "R": {"restrict": "X", "of": {"builtin": "dihedral(4)"}, "reps": {"X": inner}},
+        },
+    }
+    C2 = rc.Group([[[-1, 0], [0, -1]]])
+    found = reps({"X": table})["X"]
+    R = rc.induced(rc.cyclic(4).rep, G).restrict(C2)
+    assert found == rc.induced(R + rc.Rep(C2, [[[-1]]]), G)
+
+
 def test_factors_of_a_product() -> None:
     group = {"product": ["dihedral(4)", "symmetric(3)"]}
     found = reps(
@@ -231,7 +316,67 @@ CASES: list[tuple[Any, list[str]]] = [
     ({"X": {"quotient": [[[2, 0], [0, 1]]]}}, ["a.toml: reps.X.quotient:", "not an element of D4"]),
     ({"X": {"quotient": [[[1, 0], [0, 0.5]]]}}, ["a.toml: reps.X.quotient: discrete[0][1][1]:"]),
     ({"X": {"restrict": "V"}}, ["a.toml: reps.X: restrict and of go together"]),
-    ({"X": {"grid": 2, "of": D4}}, ["a.toml: reps.X: restrict and of go together"]),
+    ({"X": {"grid": 2, "of": D4}}, ["a.toml: reps.X.of: goes with tensors or restrict or induced, not with grid; leave it out"]),
+    ({"X": {"grid": 2, "reps": {}}}, ["a.toml: reps.X.reps: goes with restrict or induced, not with grid"]),
+    (
+        {"X": {"tensors": "ij=ji", "of": "V", "reps": {}}},
+        ["a.toml: reps.X.reps: goes with restrict or induced, not with tensors"],
+    ),
+    ({"X": {"tensors": "ij=ji"}}, ["a.toml: reps.X: tensors and of go together, as in { tensors ="]),
+    ({"X": {"tensors": "ij=ji", "grid": 2}}, ["a.toml: reps.X: give discrete", "found both grid and tensors"]),
+    ({"X": {"tensors": 2, "of": "V"}}, ["a.toml: reps.X.tensors: expected a text"]),
+    ({"X": {"tensors": "ij" * 600, "of": "V"}}, ["a.toml: reps.X.tensors: expected a text of up to 1000 characters"]),
+    ({"X": {"tensors": "", "of": "V"}}, ["a.toml: reps.X.tensors: formula: cannot read '': at position 0, indices must stand"]),
+    (
+        {"X": {"tensors": "ij=jk", "of": "V"}},
+        ["a.toml: reps.X.tensors: formula:", "at position 4, the index 'k' is not in the first"],
+    ),
+    ({"X": {"tensors": "ij=ji", "of": 2}}, ["a.toml: reps.X.of: expected an expression as a text, got int"]),
+    ({"X": {"tensors": "ij=ji", "of": "W"}}, ["a.toml: reps.X.of:", "the name 'W' is unknown"]),
+    ({"X": {"tensors": "ij=ji", "of": "X"}}, ["a.toml: reps.X: the definitions go round in a circle, X <- X"]),
+    ({"X": {"tensors": "ij=ji", "of": {"i": "X", "j": "V"}}}, ["a.toml: reps.X: the definitions go round in a circle, X <- X"]),
+    ({"X": {"tensors": "ij=ji", "of": {"i": "V", "k": "V"}}}, ["a.toml: reps.X.of: the key 'k' is unknown; known are i, j"]),
+    ({"X": {"tensors": "ij=ji", "of": {"i": "V"}}}, ["a.toml: reps.X.tensors: reps: the index 'j' of the formula has no"]),
+    ({"X": {"tensors": "ij=ji", "of": {"i": "V", "j": 1}}}, ["a.toml: reps.X.of.j: expected an expression as a text, got int"]),
+    (
+        {"X": {"tensors": "ij=ji", "of": {"i": "V", "j": "1"}}},
+        ["a.toml: reps.X.tensors:", "only indices of one representation can"],
+    ),
+    ({"X": {"tensors": "ijklmnopq=qponmlkji=jiklmnopq=jklmnopqi", "of": "V"}}, ["a.toml: reps.X.tensors:", "more than 40320"]),
+    ({"X": {"tensors": "abcdefghijklmnopqrstuvwxyzA", "of": "V"}}, ["a.toml: reps.X.tensors:", "more than 26 indices"]),
+    ({"X": {"tensors": "abcdefgh", "of": "V**10"}}, ["a.toml: reps.X:", "dimension beyond"]),
+    (
+        {"X": {"tensors": "abcdefghij", "of": "V**9 + V**8 + V"}, "Y": {"tensors": "klmn=lkmn", "of": "X"}},
+        ["a.toml: reps.X: the rep"],
+    ),
+    ({"X": {"induced": "V"}}, ["a.toml: reps.X: induced and of go together, as in { induced ="]),
+    ({"X": {"induced": {"discrete": []}, "of": D4}}, ["a.toml: reps.X.induced: expected an expression as a text, got dict"]),
+    ({"X": {"induced": "V", "of": "cyclic(4)"}}, ["a.toml: reps.X.of: expected a table, got 'cyclic(4)'"]),
+    (
+        {"X": {"induced": "V", "of": {"builtin": "cyclic(5)"}}},
+        ["a.toml: reps.X: subgroup: its generator 0 is not an element of D4"],
+    ),
+    ({"X": {"induced": "V", "of": {"builtin": "SO(2)"}}}, ["a.toml: reps.X: subgroup:", "Lie generators"]),
+    ({"X": {"induced": "V", "of": {"builtin": "SO(3)"}}}, ["a.toml: reps.X: subgroup:"]),
+    ({"X": {"induced": "W", "of": {"builtin": "cyclic(4)"}}, "W": "V"}, ["a.toml: reps.X.induced:", "the name 'W' is unknown"]),
+    (
+        {"X": {"induced": "V", "of": {"builtin": "cyclic(4)"}, "reps": 1}},
+        ["a.toml: reps.X.reps: expected a table of names, got 1"],
+    ),
+    (
+        {"X": {"induced": "V", "of": {"builtin": "cyclic(4)"}, "reps": {"W": "U"}}},
+        ["a.toml: reps.X.reps.W:", "the name 'U' is unkn"],
+    ),
+    (
+        {"X": {"induced": "V", "of": {"builtin": "cyclic(4)"}, "reps": {"W": "W"}}},
+        ["a.toml: reps.X.reps.W: the definitions go round"],
+    ),
+    ({"X": {"restrict": "V", "of": D4, "reps": {"W": {"grid": 0}}}}, ["a.toml: reps.X.reps.W.grid: expected an integer"]),
+    (
+        {"X": "tensors(V, 'ij=ji')"},
+        ["a.toml: reps.X:", "position 0, tensors is no function", 'as a table: { tensors = "ijk=jik", of'],
+    ),
+    ({"X": "V + induced(V, C4)"}, ["a.toml: reps.X:", "position 4, induced is no function of expressions", "{ induced ="]),
     ({"X": {"restrict": "V", "of": {"builtin": "S0(2)"}}}, ["a.toml: reps.X.of.builtin: no group is called 'S0'"]),
     ({"X": {"restrict": "W", "of": D4}}, ["a.toml: reps.X.restrict:", "the name 'W' is unknown"]),
     ({"X": {"restrict": "V", "of": {"builtin": "SO(3)"}}}, ["a.toml: reps.X:"]),
@@ -271,6 +416,30 @@ def test_doubling_at_every_name_is_bounded() -> None:
     table = {f"X{i}": f"dual(X{i - 1} + V)" if i else "V" for i in range(200)}
     with pytest.raises(rc.SpecError, match="nested deeper than 90"):
         reps(table)
+
+
+def test_nesting_within_tables_is_bounded() -> None:
+    def nested(depth: int, inner: str) -> dict[str, Any]:
+        table: Any = inner
+        for _ in range(depth):
+            table = {"restrict": "X", "of": D4, "reps": {"X": table}} if table != inner else {"restrict": inner, "of": D4}
+        return {"X": table}
+
+    assert reps(nested(20, "V"))["X"].dim == 2
+    with pytest.raises(rc.SpecError, match="is nested deeper than 64"):
+        reps(nested(40, "V"))
+    # A level of tables adds to the depth of the tree as one of an expression does.
+    C4 = {"builtin": "cyclic(4)"}
+    deep = {f"X{i}": f"dual(X{i - 1} + V)" if i else "V" for i in range(44)}
+    table = {"restrict": "X43", "of": {"discrete": [[[0, -1], [1, 0]]]}, "reps": deep}
+    assert reps({"X": table}, C4)["X"].dim == 88
+    with pytest.raises(rc.SpecError, match=r"^a\.toml: reps\.Y: the representation is nested deeper than 90; simplify it$"):
+        reps({"X": table, "Y": {"tensors": "ij=ji", "of": "conj(X)"}}, C4)
+    doubled: dict[str, Any] = {f"X{i}": {"tensors": "ijkl=klij", "of": f"X{i - 1}"} for i in range(1, 20)}
+    with pytest.raises(rc.SpecError, match=r"^a\.toml: reps\.X7: the representation has more than 10000 parts"):
+        reps({"X0": "1", **doubled})
+    with pytest.raises(rc.SpecError, match=r"^a\.toml: reps\.X4: the representation has a dimension beyond"):
+        reps({"X0": "V", **doubled})
 
 
 def test_two_thousand_names_in_a_chain() -> None:

@@ -1,8 +1,12 @@
-"""Plans: a basis as frozen arrays that any backend executes, and the NumPy reference executor.
+"""`Plan`: a list of blocks, one for each pair of distinct summands, multiplicities factored out; what NumPy executes.
 
-A plan is a list of blocks, one for each pair of distinct summands, multiplicities factored out. Theta, the coefficient vector,
-refers to the orthonormal form of the basis in canonical order: theta[i] belongs to ``basis.to_numpy(orthonormal=True)[i]``.
-Weights and inputs are in the coordinates of that array: labelled irreps (``rc.irrep``) in their orthonormal convention.
+Theta, the coefficient vector, has one of two meanings, which ``Plan.coordinates`` names and the digest tells apart:
+
+- ``"canonical"`` (orbit and factor blocks): theta[i] belongs to ``basis.to_numpy(orthonormal=True)[i]``;
+- ``"irrep"`` (Schur blocks): irrep by irrep, over (channel of Y, endomorphism, channel of X), see :class:`IrrepGroup`.
+
+Both bases are orthonormal in the Frobenius product, so that projections agree to rounding. Weights and inputs are in the
+coordinates of ``basis.to_numpy``: labelled irreps (``rc.irrep``) in their orthonormal convention.
 """
 
 from __future__ import annotations
@@ -15,35 +19,13 @@ import numpy.typing as npt
 
 from repcore.basis import BasisBlock, EquivariantBasis, orthonormal_columns
 from repcore.errors import IncompatibleError
+from repcore.plan.layer import Layer
+from repcore.plan.structures import Factor, Orbit, Schur, analyse, frozen, synthesise
 
-__all__ = ["Block", "Factor", "Orbit", "Plan", "make_plan"]
+__all__ = ["Block", "Plan", "make_plan"]
 
 Ints = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Orbit:
-    """Basis elements of disjoint support: entry u belongs to element ids[u] (-1: to none) with value values[u].
-
-    Projecting is a mean over segments, O(N).
-    """
-
-    ids: Ints
-    values: Array
-    dim: int
-
-
-@dataclass(frozen=True, eq=False)
-class Factor:
-    """Any orthonormal basis, as the columns of a dense (N, k) array; projecting is Q (Q^H w), O(N k)."""
-
-    q: Array
-
-    @property
-    def dim(self) -> int:
-        """k, the number of basis elements."""
-        return self.q.shape[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,14 +42,19 @@ class Block:
     rows: Ints
     cols: Ints
     order: Ints
-    structure: Orbit | Factor
+    structure: Orbit | Factor | Schur
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """How to project onto and parametrise Hom(X, Y); compared and hashed by the digest of the basis.
+    """How to project onto and parametrise Hom(X, Y); compared and hashed by its digest.
 
-    All verbs take leading batch axes and keep the dtype of their argument (at least float32; complex where the plan is).
+    The digest is that of the basis, for coefficients in canonical coordinates; for coefficients in irrep coordinates it is made
+    of the digest of the space. All verbs take leading batch axes and keep the dtype of their argument (at least float32; complex
+    where the plan is).
+
+    Attributes:
+        layer: how to apply coefficients without forming the weight; None where coefficients are canonical.
 
     >>> import numpy as np, repcore as rc
     >>> plan = rc.plan(rc.cyclic(4).rep >> rc.cyclic(4).rep)
@@ -81,6 +68,7 @@ class Plan:
     blocks: tuple[Block, ...]
     digest: str
     is_complex: bool
+    layer: Layer | None = None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Plan):
@@ -90,19 +78,18 @@ class Plan:
     def __hash__(self) -> int:
         return hash(self.digest)
 
+    @property
+    def coordinates(self) -> str:
+        """What theta means: ``"canonical"`` or ``"irrep"``."""
+        return "canonical" if self.layer is None else "irrep"
+
     def coefficients(self, weight: npt.ArrayLike) -> Array:
         """theta_i = <B_i, W>, the Frobenius products with the orthonormal basis: (..., dim Y, dim X) -> (..., dim)."""
         w = self._checked(weight, self.shape, "weight")
         out = np.zeros((*w.shape[:-2], self.dim), self._dtype(w))
         for b in self.blocks:
-            part = w[..., b.rows[:, None, :, None], b.cols[None, :, None, :]]
-            flat = part.reshape(*part.shape[:-2], part.shape[-2] * part.shape[-1])
-            s = b.structure
-            if isinstance(s, Factor):
-                found = flat @ s.q.conj().astype(out.dtype)
-            else:
-                found = _segment_sums(flat * s.values.conj().astype(out.dtype), s.ids, s.dim)
-            out[..., b.order] = found
+            tiles = w[..., b.rows[:, :, None, None], b.cols[None, None, :, :]].astype(out.dtype)
+            out[..., b.order] = analyse(b.structure, tiles)
         return out
 
     def expand(self, theta: npt.ArrayLike) -> Array:
@@ -110,14 +97,8 @@ class Plan:
         t = self._checked(theta, (self.dim,), "theta")
         out = np.zeros((*t.shape[:-1], *self.shape), self._dtype(t))
         for b in self.blocks:
-            c = t[..., b.order]
-            s = b.structure
-            if isinstance(s, Factor):
-                flat = c @ s.q.T.astype(out.dtype)
-            else:
-                flat = np.where(s.ids >= 0, c[..., s.ids] * s.values.astype(out.dtype), 0)
-            sizes = (b.rows.shape[1], b.cols.shape[1])
-            out[..., b.rows[:, None, :, None], b.cols[None, :, None, :]] = flat.reshape(*flat.shape[:-1], *sizes)
+            tiles = synthesise(b.structure, t[..., b.order].astype(out.dtype), b.rows.shape[1], b.cols.shape[1])
+            out[..., b.rows[:, :, None, None], b.cols[None, None, :, :]] = tiles
         return out
 
     def project(self, weight: npt.ArrayLike) -> Array:
@@ -125,9 +106,15 @@ class Plan:
         return self.expand(self.coefficients(weight))
 
     def apply(self, theta: npt.ArrayLike, x: npt.ArrayLike) -> Array:
-        """y = (sum_i theta_i B_i) x for x of shape (..., dim X)."""
+        """y = (sum_i theta_i B_i) x for x of shape (..., dim X).
+
+        In irrep coordinates the weight is never formed: see :class:`Layer`.
+        """
         x = self._checked(x, self.shape[1:], "x")
-        return np.einsum("...yx,...x->...y", self.expand(theta), x)
+        if self.layer is None:
+            return np.einsum("...yx,...x->...y", self.expand(theta), x)
+        t = self._checked(theta, (self.dim,), "theta")
+        return self.layer.apply(t.astype(self._dtype(t)), x)
 
     def _checked(self, value: npt.ArrayLike, tail: tuple[int, ...], name: str) -> Array:
         array = np.asarray(value)
@@ -142,35 +129,23 @@ class Plan:
         return np.result_type(wanted, np.complex64) if self.is_complex else wanted
 
 
-def make_plan(basis: EquivariantBasis) -> Plan:
-    """The plan of a basis: ``orbit`` blocks where the supports of the elements are disjoint, ``factor`` blocks elsewhere."""
-    blocks = tuple(Block(b.rows, b.cols, b.order, _structure(b, basis.scaling_of(b))) for b in basis.blocks)
+def make_plan(basis: EquivariantBasis, *, dense: bool = False) -> Plan:
+    """The plan of a basis: ``orbit`` blocks where the supports of the elements are disjoint, ``factor`` blocks elsewhere.
+
+    With ``dense`` all blocks are ``factor`` blocks. Theta and the digest are the same.
+    """
+    blocks = tuple(Block(b.rows, b.cols, b.order, _structure(b, basis.scaling_of(b), dense)) for b in basis.blocks)
     return Plan(basis.shape, basis.dim, blocks, basis.digest, not basis.field.is_real)
 
 
-def _structure(b: BasisBlock, scaling: Array | None) -> Orbit | Factor:
+def _structure(b: BasisBlock, scaling: Array | None, dense: bool) -> Orbit | Factor:
     k, size = b.basis.shape
-    if len(np.unique(b.basis.cols)) < b.basis.nnz:
-        return Factor(_frozen(orthonormal_columns(b.basis, scaling)))
+    if dense or len(np.unique(b.basis.cols)) < b.basis.nnz:
+        return Factor(frozen(orthonormal_columns(b.basis, scaling)))
     ids = np.full(size, -1, np.int64)
     ids[b.basis.cols] = b.basis.rows
     entries = b.basis.values() if scaling is None else b.basis.values() * scaling[b.basis.cols]
     norms = np.sqrt(np.bincount(b.basis.rows, np.abs(entries) ** 2, k))
     values = np.zeros(size, entries.dtype)
     values[b.basis.cols] = entries / norms[b.basis.rows]
-    return Orbit(_frozen(ids), _frozen(values), k)
-
-
-def _segment_sums(flat: Array, ids: Ints, k: int) -> Array:
-    """Sum the last axis by segment; entries with id -1 are left out."""
-    live = ids >= 0
-    order = np.argsort(ids[live], kind="stable")
-    starts = np.searchsorted(ids[live][order], np.arange(k))
-    if not k:
-        return np.zeros((*flat.shape[:-1], 0), flat.dtype)
-    return np.add.reduceat(flat[..., live][..., order], starts, axis=-1)
-
-
-def _frozen(array: Array) -> Array:
-    array.flags.writeable = False
-    return array
+    return Orbit(frozen(ids), frozen(values), k)

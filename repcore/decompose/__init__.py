@@ -1,0 +1,1 @@
+"""Complete reducibility: isotypic components, irreducible representations, invariant forms, Haar means."""

@@ -1,0 +1,95 @@
+"""`choose`: which structure a plan takes by itself, from predicted costs of projecting one weight.
+
+=========  ===============================================  ==================================================
+structure  taken for                                        predicted seconds for one pair of copies, N = dim W dim V
+=========  ===============================================  ==================================================
+orbit      every generator permutes the basis up to phases  4e-9 N
+factor     everything else, while it is small               1.5e-10 N k + 2e-9 N, but the basis must be solved for
+schur      completely reducible representations, large      1.5e-10 N (dim W + dim V) + 2e-9 N
+=========  ===============================================  ==================================================
+
+The seconds are those of one core (AVX-512, float32, 2026), where a product runs at some 1.5e-10 s a multiplication and a pass
+over memory at 2e-9 s an entry; only their ratios matter. The dimension k of Hom(V, W) is not known before it is solved for or the
+summands are decomposed; what is known is that solving costs more than decomposing once N is large. So:
+
+1. where all pairs of summands are monomial: orbit;
+2. where no pair that is not monomial has more than ``LARGE`` = 1024 entries: factor (and orbit for the monomial pairs). Below
+   that size k <= N bounds the cost of a projection by 0.2 ms, and solving is instant;
+3. else, if X and Y are completely reducible: schur, whose cost does not depend on k. Factor would be faster
+   only where k < dim W + dim V, by a constant factor, and would have to solve for a dense (N, k) array;
+4. else: factor.
+
+The choice depends on the space alone, never on the machine, since it fixes the coordinates of theta: see ``Plan.coordinates``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from repcore.reps.atoms import atoms
+from repcore.reps.hom import Hom
+from repcore.reps.tree import Rep
+
+__all__ = ["LARGE", "Choice", "choose"]
+
+LARGE = 1024
+
+
+_PRODUCT = 1.5e-10
+_PASS = 2e-9
+_MEAN = 4e-9
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The structure that a plan will take by itself, with the reason.
+
+    Attributes:
+        structure: ``"orbit"``, ``"factor"`` or ``"schur"``; schur gives way to factor where X or Y is not completely reducible.
+        why: the reason, in words, with the predicted cost of projecting one weight.
+    """
+
+    structure: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.structure}: {self.why}"
+
+
+def choose(space: Hom) -> Choice:
+    """The structure of ``rc.plan(space)``, by the table above; nothing is solved or decomposed."""
+    cols, rows = (
+        [(a.rep.dim, len(a.positions), is_monomial(a.rep)) for a in atoms(side)] for side in (space.domain, space.codomain)
+    )
+    pairs = [(w * v, n * m, w + v, on_w and on_v) for w, n, on_w in rows for v, m, on_v in cols]
+    mean = sum(_MEAN * size * copies for size, copies, _, monomial in pairs if monomial)
+    rest = [(size, copies, sides) for size, copies, sides, monomial in pairs if not monomial]
+    if not rest:
+        return Choice("orbit", f"every generator permutes the basis up to phases; projecting {_seconds(mean)}")
+    largest = max(size for size, _, _ in rest)
+    schur = sum((_PRODUCT * sides + _PASS) * size * copies for size, copies, sides, _ in pairs)
+    if largest > LARGE:
+        return Choice(
+            "schur",
+            f"a pair of summands has {largest} entries, more than {LARGE}, and is not monomial; projecting {_seconds(schur)}. "
+            "Factor, if X or Y is not completely reducible",
+        )
+    return Choice(
+        "factor",
+        f"pairs of summands that are not monomial have at most {largest} entries; projecting "
+        f"{_seconds(mean)} to {_seconds(mean + sum((_PRODUCT * size + _PASS) * size * copies for size, copies, _ in rest))}",
+    )
+
+
+def is_monomial(rep: Rep) -> bool:
+    """Whether every generator permutes the basis up to factors, so that the maps of the representation have disjoint supports."""
+    first = len(rep.group.discrete)
+    images = rep.matrices
+    return all(m.is_monomial for m in images[:first]) and all(m.is_zero for m in images[first:])
+
+
+def _seconds(value: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if value >= size:
+            return f"about {value / size:.2g} {unit}"
+    return f"about {max(value / 1e-6, 0.1):.2g} us"
