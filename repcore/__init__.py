@@ -105,6 +105,7 @@ __all__ = [
     "HaarProjector",
     "Hom",
     "IncompatibleError",
+    "Irrep",
     "IrrepGroup",
     "Layer",
     "Matrix",

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
-from torch.nn import functional as F
+from torch.nn.functional import linear
 
 import repcore as rc
 from repcore import IncompatibleError
@@ -354,7 +354,7 @@ def _multiply(group: Any, parts: list[Tensor], weight: Tensor | None, bias: Tens
     parts.clear()
     inner = group.endomorphisms * group.inputs
     if k == 1:
-        y = F.linear(z.reshape(size * d, inner), weight.view(n, inner), bias if group.biased else None)
+        y = linear(z.reshape(size * d, inner), weight.view(n, inner), bias if group.biased else None)
         return [y.view(size, d, n)]
     y = torch.bmm(z.reshape(size * d, k, inner).transpose(0, 1), weight.view(k, n, inner).mT)
     return [product.view(size, d, n) for product in y.unbind(0)]

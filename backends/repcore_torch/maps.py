@@ -12,6 +12,7 @@ and dX of one pair of copies.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -23,6 +24,10 @@ from repcore_torch.tables import BlockTable, SchurTable, Table
 __all__ = ["coefficients", "expand", "project"]
 
 _Map = Callable[[Tensor, Table], Tensor]
+
+# Entries of a weight that are projected at a time, where it is large (measured: 2**15 to 2**18 are alike, the whole of 2**20 takes
+# up to three times as long).
+_PIECE = 2**16
 
 
 def coefficients(W: Tensor, table: Table) -> Tensor:
@@ -90,8 +95,32 @@ def _expand(theta: Tensor, table: Table) -> Tensor:
 
 
 def _project(W: Tensor, table: Table) -> Tensor:
+    if W.ndim == 2 and W.numel() > 4 * _PIECE and W.device.type == "cpu" and type(W) is Tensor:
+        return _project_in_pieces(W, table)
     parts = [_synthesise(_analyse(_read(W, block), block), block) for block in table.blocks]
     return _assemble(parts, table, W, W.shape[:-2])
+
+
+def _project_in_pieces(W: Tensor, table: Table) -> Tensor:
+    """The same, some copies at a time: what is computed on the way stays in the cache, and only the result is fresh memory."""
+    result = torch.empty_like(W, memory_format=torch.contiguous_format) if table.whole else torch.zeros_like(W)
+    for block in table.blocks:
+        n, rows, m, cols = block.sizes
+        step = max(1, _PIECE // (rows * m * cols))
+        start = block.rows.start if isinstance(block.rows, slice) else 0
+        for first in range(0, n, step):
+            copies = min(step, n - first)
+            if isinstance(block.rows, slice):
+                where = slice(start + first * rows, start + (first + copies) * rows)
+            else:
+                where = block.rows[first * rows : (first + copies) * rows]
+            piece = replace(block, rows=where, sizes=(copies, rows, m, cols))
+            tiles = _synthesise(_analyse(_read(W, piece), piece), piece)
+            if table.whole:
+                result[where].view(copies, rows, m, cols).copy_(tiles)
+            else:
+                _put(result, piece, tiles.reshape(copies * rows, m * cols))
+    return result
 
 
 def _read(W: Tensor, block: BlockTable) -> Tensor:
@@ -166,9 +195,13 @@ def _assemble(parts: list[Tensor], table: Table, like: Tensor, batch: torch.Size
         return arrays[0]
     W = like.new_zeros((*batch, *table.shape))
     for array, block in zip(arrays, table.blocks, strict=True):
-        rows, cols = block.rows, block.cols
-        W[..., rows if isinstance(rows, slice) or isinstance(cols, slice) else rows[:, None], cols] = array
+        _put(W, block, array)
     return W
+
+
+def _put(W: Tensor, block: BlockTable, array: Tensor) -> None:
+    rows, cols = block.rows, block.cols
+    W[..., rows if isinstance(rows, slice) or isinstance(cols, slice) else rows[:, None], cols] = array
 
 
 def _matmul(a: Tensor, b: Tensor) -> Tensor:

@@ -104,8 +104,8 @@ class Decomposition:
         residual: a proven bound on max over g of |rho(g) U - U D(g)|_2, D(g) the block form with identical copies. For a
             group that is not compact it is relative to the norm of rho(g).
         is_complex: whether the scalars are complex.
-        is_orthogonal: whether U is orthogonal (unitary) up to rounding. Where V is not, U is for the invariant inner product,
-            U^H G U = 1 for ``rc.gram``.
+        is_orthogonal: whether V is orthogonal (unitary), and so is U up to rounding. Otherwise U is orthonormal for an
+            invariant inner product, and ``U_inverse`` and ``Component.dual_basis`` stand for the transpose.
 
     U refers to the coordinates of ``EquivariantBasis.to_numpy``: labelled irreps in their orthonormal convention.
 

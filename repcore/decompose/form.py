@@ -119,8 +119,8 @@ def is_positive(gram: Matrix) -> bool:
             return False
         if gram.field != QQ:
             raise RepresentationError(
-                f"rep: an invariant inner product in dimension {n} has a condition number past 1e14, so that float64 cannot prove "
-                "anything; choose a basis nearer to an orthonormal one"
+                f"rep: an invariant inner product in dimension {n} has a condition number past 1e14, so that float64 proves "
+                "nothing; choose a basis nearer to an orthonormal one"
             ) from None
         exact = np.zeros((n, n), object)
         exact[gram.rows, gram.cols] = gram.nums[:, 0]

@@ -192,8 +192,7 @@ def canonical_columns(b: Array) -> Array:
     count = 0
     for row in b:
         left = row - (chosen[:count] @ row.conj()).conj() @ chosen[:count]
-        size = float(np.vdot(left, left).real)
-        if size > threshold:
+        if float(np.linalg.norm(left)) ** 2 > threshold:
             left = left - (chosen[:count] @ left.conj()).conj() @ chosen[:count]
             chosen[count] = left / np.linalg.norm(left)
             count += 1
@@ -209,8 +208,9 @@ def _units(heads: list[Array], others: list[Array], limit: float) -> list[Array]
     """
     odd = [c - c.T for c in others]
     # One vector of each copy shows whether there is a unit at all.
-    flat: list[Array] = [b @ np.full(b.shape[1], b.shape[1] ** -0.5) for b in heads]
-    vectors = np.stack(flat, axis=1)
+    vectors = np.zeros((len(heads[0]), len(heads)))
+    for k, b in enumerate(heads):
+        vectors[:, k] = b.sum(axis=1) / np.sqrt(b.shape[1])
     moved = [a @ vectors for a in odd]
     out: list[Array] = []
     for k, b in enumerate(heads):

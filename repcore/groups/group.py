@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
+import flint
+import numpy as np
+
 from repcore.errors import DeclarationError
-from repcore.exact.matrix import Matrix, block_diag, identity, inverse, matrix, permutation_matrix, zeros
+from repcore.exact.matrix import Matrix, block_diag, from_coo, identity, inverse, matrix, permutation_matrix, zeros
 from repcore.groups.permutations import parse_permutations, whole
 
 if TYPE_CHECKING:
@@ -17,6 +21,9 @@ if TYPE_CHECKING:
     from repcore.reps.tree import Rep
 
 __all__ = ["Group", "PermutationGroup", "direct_product", "named", "nested"]
+
+_DENSE = 3000  # rows of a matrix that is reduced modulo a prime: 400 MB and some seconds
+_EXACT = 100  # rows times degree of the field of one that is inverted exactly: some milliseconds
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -270,13 +277,75 @@ def _common_size(discrete: tuple[Matrix, ...], lie: tuple[Matrix, ...], dim: int
 
 
 def _check_invertible(g: Matrix, where: str) -> None:
+    for part in _components(g):
+        if part.shape[0] > _DENSE:
+            raise DeclarationError(
+                f"{where}: a part of {part.shape[0]} coordinates does not fall into smaller blocks, and from {_DENSE} on it is "
+                "not checked whether such a matrix is invertible; declare a smaller one"
+            )
+        if part.shape[0] != part.shape[1] or not (part.is_monomial or _has_full_rank(part)):
+            raise DeclarationError(
+                f"{where}: this matrix is singular, so it generates no group; "
+                "if it is meant as an infinitesimal generator, pass it in lie=[...]"
+            )
+
+
+def _components(g: Matrix) -> Iterator[Matrix]:
+    """The blocks into which rows and columns can be permuted; singular unless each is square."""
+    n = g.shape[0]
+    if g.is_monomial:
+        yield g
+        return
+    if g.nnz < n:  # fewer entries than rows: one is zero
+        yield zeros((1, 1))
+        return
+    # Imported here: most groups have permutations, or matrices that are orthogonal and small.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    graph: Any = coo_array((np.ones(g.nnz, np.int8), (g.rows, g.cols + n)), shape=(2 * n, 2 * n))
+    count, label = connected_components(graph, directed=False)
+    if count == 1:
+        yield g
+        return
+    tops, lefts = (np.bincount(part, minlength=count) for part in (label[:n], label[n:]))
+    if bool(np.any(tops != lefts)):
+        yield zeros((1, 1))
+        return
+    # The place of every row and column within its block: their numbers in the order of the labels, less where the block begins.
+    places: list[Any] = []
+    for part, sizes in ((label[:n], tops), (label[n:], lefts)):
+        order = np.argsort(part, kind="stable")
+        place = np.empty(n, np.int64)
+        place[order] = np.arange(n) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        places.append(place)
+    entries = np.argsort(label[g.rows], kind="stable")
+    ends = np.cumsum(np.bincount(label[g.rows], minlength=count))
+    for size, stop, start in zip(tops.tolist(), ends.tolist(), [0, *ends[:-1].tolist()], strict=True):
+        at = entries[start:stop]
+        yield from_coo((size, size), g.field, places[0][g.rows[at]], places[1][g.cols[at]], g.nums[at], g.den)
+
+
+def _has_full_rank(g: Matrix) -> bool:
+    """Whether a square matrix is invertible: proved by a prime modulo which it is.
+
+    A matrix that is not modulo three primes near 2**31 is taken for singular. One of them divides the determinant of an invertible
+    matrix with probability 2**-31, and small ones are inverted exactly before anybody is told so.
+    """
+    for p in islice(g.field.primes(), 3):
+        if g.den % p:
+            residues = g.residues(p, g.field.roots(p)[0])
+            dense = np.zeros(g.shape, np.int64)
+            dense[g.rows, g.cols] = residues
+            if flint.nmod_mat(*g.shape, dense.ravel().tolist(), p).rank() == g.shape[0]:
+                return True
+    if g.shape[0] * g.field.degree > _EXACT:
+        return False
     try:
         inverse(g)
     except ZeroDivisionError:
-        raise DeclarationError(
-            f"{where}: this matrix is singular, so it generates no group; "
-            "if it is meant as an infinitesimal generator, pass it in lie=[...]"
-        ) from None
+        return False
+    return True
 
 
 def nested(matrices: tuple[Matrix, ...]) -> list[Any]:

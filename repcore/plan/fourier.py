@@ -20,9 +20,10 @@ __all__ = ["FROM", "Fourier", "find_fourier"]
 Ints = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 
-# The least n that goes through the transform. Measured with repcore_torch.Linear, one thread, batch 256, float32, forward and both
-# ways in ms, transform against matrices: n = 16, 64 copies: 3.1, 7.2 against 1.7, 4.4; n = 32, 32 copies: 2.8, 5.8 against 2.0, 4.5;
-# n = 64, 16 copies: 2.3, 5.1 against 2.9, 5.6, but 64 copies: 17, 27 against 9.7, 25; n = 128, 16 copies: 5.5, 11 against 8.6, 18.
+# The least n that goes through the transform. Measured with repcore_torch.Linear, one thread, batch 256, float32, forward and
+# both ways in ms, transform against matrices: n = 16, 64 copies: 3.1, 7.2 against 1.7, 4.4; n = 32, 32 copies: 2.8, 5.8 against
+# 2.0, 4.5; n = 64, 16 copies: 2.3, 5.1 against 2.9, 5.6, but 64 copies: 17, 27 against 9.7, 25; n = 128, 16 copies: 5.5, 11
+# against 8.6, 18.
 FROM = 96
 
 
@@ -64,6 +65,30 @@ def find_fourier(rep: Rep, bases: list[Array], endomorphisms: list[Array]) -> Fo
         or max(u.shape[1] for u in bases) > 2
         or any(np.iscomplexobj(u) for u in bases)
     ):
+        return None
+    found = _grid(rep)
+    if found is None:
+        return None
+    grid, order = found
+    at: dict[tuple[int, ...], tuple[int, int]] = {}
+    bias = 1
+    for i, (u, e) in enumerate(zip(bases, endomorphisms, strict=True)):
+        # zeta = z_0 + i z_1 is one Fourier coefficient up to a constant factor, and E_1 multiplies it by i or -i.
+        v = (u[:, 0] if len(e) == 1 else u[:, 0] + 1j * u[:, 1])[order]
+        spectrum = np.fft.ifftn(v.reshape(grid), norm="ortho")
+        k = tuple(int(p) for p in np.unravel_index(int(np.argmax(np.abs(spectrum))), grid))
+        peak = spectrum[k]
+        spectrum[k] = 0
+        # The columns and the transform are both within n eps of orthonormal ones.
+        if np.linalg.norm(spectrum) > 64 * n * np.finfo(np.float64).eps:
+            return None
+        sign = 0 if len(e) == 1 else int(np.sign(e[1, 1, 0]))
+        at[tuple(-p % size for p, size in zip(k, grid, strict=True))] = (i, -sign)
+        at[k] = (i, sign)
+        if not any(k):
+            bias = int(np.sign(peak.real))
+    half = np.indices((*grid[:-1], grid[-1] // 2 + 1)).reshape(len(grid), -1).T.tolist()
+    if any(u.shape[1] != len(e) or u.shape[1] > 2 or np.iscomplexobj(u) for u, e in zip(bases, endomorphisms, strict=True)):
         return None
     found = _grid(rep)
     if found is None:

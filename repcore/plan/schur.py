@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from repcore.decompose.decomposition import Component, Decomposition, Irrep
 from repcore.errors import RepresentationError
 from repcore.plan.fourier import Fourier, find_fourier
 from repcore.plan.layer import IrrepGroup, Layer, Panel
@@ -17,10 +18,7 @@ from repcore.plan.plan import Block, Plan
 from repcore.plan.structures import Schur, frozen
 from repcore.reps.atoms import atoms
 from repcore.reps.hom import Hom
-from repcore.reps.tree import Rep, trivial
-
-if TYPE_CHECKING:
-    from repcore.decompose.decomposition import Component, Decomposition, Irrep
+from repcore.reps.tree import Rep
 
 __all__ = ["make_schur_plan"]
 
@@ -104,9 +102,9 @@ def _groups(irreps: list[Irrep], of_y: list[_Summand], of_x: list[_Summand]) -> 
         kinds.setdefault((irrep.is_trivial, irrep.dim, len(irrep.endomorphisms), counts), []).append(irrep)
     groups: list[IrrepGroup] = []
     start = 0
-    for (biased, d, t, _), members in kinds.items():
-        sizes = (sum(s.channels(members[0]) for s in side) for side in (of_y, of_x))
-        groups.append(IrrepGroup(d, len(members), t, *sizes, start, biased))
+    for (biased, d, t, _), alike in kinds.items():
+        outputs, inputs = (sum(s.channels(alike[0]) for s in side) for side in (of_y, of_x))
+        groups.append(IrrepGroup(d, len(alike), t, outputs, inputs, start, biased))
         start += groups[-1].size
     return tuple(groups), list(kinds.values())
 
@@ -178,8 +176,7 @@ def _is_one_piece(pack: list[_Summand], *, partial: bool) -> bool:
 
 def _order(outputs: tuple[Panel, ...], size: int) -> Ints | None:
     """Where each entry of y stands in the flat outputs of the panels; what no panel writes is at the end."""
-    written = [p.positions.ravel() for p in outputs]
-    flat = np.concatenate(written) if written else np.zeros(0, np.int64)
+    flat: Ints = np.concatenate([np.zeros(0, np.int64), *(p.positions.ravel() for p in outputs)])
     if np.array_equal(flat, np.arange(size)):
         return None
     order = np.full(size, len(flat), np.int64)

@@ -27,7 +27,7 @@ All of it but ``weights`` and ``orbits`` works modulo a prime; ``lift`` returns 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -38,8 +38,7 @@ import numpy.typing as npt
 
 from repcore.errors import SolveError
 from repcore.exact.field import Field, compositum
-from repcore.exact.matrix import Matrix, from_coo, zeros
-from repcore.exact.number import Number, zeta
+from repcore.exact.matrix import Matrix, zeros
 from repcore.exact.residues import dense_residues
 from repcore.reps.action import discrete_image, image
 from repcore.reps.tree import Rep
@@ -52,12 +51,13 @@ from repcore.solve.lift import lift
 from repcore.solve.memory import answer_bytes, constraint_bytes, map_bytes, orbit_bytes
 from repcore.solve.modular import echelon, prime_bound, times_mod
 from repcore.solve.nullspace import Kernel, dense_seconds, kernel
-from repcore.solve.orbits import Monomial, Orbits, monomial_action, orbits
-from repcore.solve.presolve import Presolved, System, presolve
+from repcore.solve.orbits import Monomial, monomial_action, orbits
+from repcore.solve.presolve import Presolved, presolve
+from repcore.solve.reduced import Reduced, constraints, entries, phases, spread
 from repcore.solve.spin import SPUN_UNKNOWNS, spin_kernel
-from repcore.solve.weights import Frame, equal_weights, is_diagonal, weight_frame
+from repcore.solve.weights import equal_weights, is_diagonal, weight_frame
 
-__all__ = ["Reduced", "Solution", "reduce_block", "solve_block"]
+__all__ = ["Solution", "reduce_block", "solve_block"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -79,32 +79,6 @@ _COMPLEXIFIED = 20_000
 
 def _spin_cost(shape: tuple[int, int]) -> float:
     return 1e-4 * shape[0] * shape[1]
-
-
-@dataclass(frozen=True, eq=False)
-class Reduced:
-    """A block after the exact reductions: what is left is an orbit basis and constraints between orbits.
-
-    Attributes:
-        field: the smallest field that holds the images.
-        images: (rho_W, rho_V) for every declared generator, for the final check.
-        acting: the same in the coordinates of the unknowns; with a frame, of the elements that replace the generators.
-        pairs: monomial actions that made the orbits.
-        rest: which of ``acting`` still have to be imposed on the orbits.
-        diagonal: which of ``acting`` left only entries between equal weights.
-        frame: the basis of weight vectors that the unknowns belong to; None for the declared basis.
-    """
-
-    shape: tuple[int, int]
-    field: Field
-    images: tuple[tuple[Matrix, Matrix], ...]
-    acting: tuple[tuple[Matrix, Matrix], ...]
-    pairs: tuple[tuple[Monomial, Monomial], ...]
-    orbits: Orbits
-    rest: tuple[int, ...]
-    diagonal: tuple[int, ...]
-    steps: tuple[Step, ...]
-    frame: Frame | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,7 +209,7 @@ def _cost(reduced: Reduced) -> float:
         if reduced.frame is None and max(m, n) <= _SPUN:
             # Spinning grows with the number of generators; this is the least that was seen, which a frame has to beat.
             solved = min(solved, 0.02 + 6e-6 * (len(reduced.acting) + 2) * m * n)
-        solved += 2e-7 * share * _entries(reduced, rest)
+        solved += 2e-7 * share * entries(reduced, rest)
     # The way back is two dense products for each element; a third of the orbits carry one, as a rule.
     return solved if reduced.frame is None else solved + 2e-10 * count * m * n * (m + n) + _FRAMED / 2
 
@@ -258,7 +232,7 @@ def solve_block(v: Rep, w: Rep, budget: Budget | None = None) -> Solution:
     if not reduced.rest and reduced.frame is None:
         if not orbits_are_invariant(reduced.shape, reduced.orbits, reduced.pairs):
             raise SolveError(f"{v} >> {w}: the orbits are not invariant; this is a bug in repcore, please report it")
-        basis = _spread(reduced, None)
+        basis = spread(reduced, None)
         # Monomial generators need no further check. Diagonal ones and the Lie generators, which act by zero here, get one.
         unproved = [*reduced.diagonal, *range(len(v.group.discrete), len(reduced.images))]
         if solves_exactly(basis, [reduced.images[i] for i in dict.fromkeys(unproved)], reduced.field, budget):
@@ -286,7 +260,7 @@ def _eliminate(reduced: Reduced, rest: tuple[int, ...], budget: Budget) -> Solut
     p = next(_usable(field, reduced, 2**31))
     at = (p, field.roots(p)[0])
     budget.tell("presolve")
-    known = {at: presolve(_constraints(reduced, rest, *at))}
+    known = {at: presolve(constraints(reduced, rest, *at))}
     left = len(np.unique(known[at].system.cols))
     steps = (*reduced.steps, Step("presolve", reduced.orbits.count, left, f"modulo {p}, {field.degree} embeddings"))
     spins = max(reduced.shape) <= _SPUN and _spin_cost(reduced.shape) < dense_seconds(left)
@@ -307,7 +281,7 @@ def _eliminated(
     reduced: Reduced, rest: tuple[int, ...], budget: Budget, known: dict[tuple[int, int], Presolved], at: tuple[int, int]
 ) -> Kernel | None:
     """The kernel at (prime, root of the field's modulus); ``known`` holds the system that was presolved to choose the route."""
-    return kernel(known.pop(at, None) or presolve(_constraints(reduced, rest, *at)), budget)
+    return kernel(known.pop(at, None) or presolve(constraints(reduced, rest, *at)), budget)
 
 
 def _from_frame(reduced: Reduced, rest: tuple[int, ...], budget: Budget) -> Solution | None:
@@ -323,13 +297,13 @@ def _returned(reduced: Reduced, rest: tuple[int, ...], budget: Budget, at: tuple
     p, root = at
     m, n = reduced.shape
     found, frame = reduced.orbits, reduced.frame
-    inside = kernel(presolve(_constraints(reduced, rest, p, root)), budget)
+    inside = kernel(presolve(constraints(reduced, rest, p, root)), budget)
     if frame is None or not budget.fits(map_bytes(inside.dim, m, n)):
         return None
     on_orbits = np.zeros((inside.dim, found.count + 1))
     on_orbits[inside.rows, inside.cols] = inside.values
     # Entries that vanish have orbit number -1: the last column, which is zero.
-    maps = np.mod(on_orbits[:, found.of] * _phases(found, reduced.field, p, root), p).reshape(inside.dim, m, n)
+    maps = np.mod(on_orbits[:, found.of] * phases(found, reduced.field, p, root), p).reshape(inside.dim, m, n)
     on_w, back_v = (dense_residues(a.over(reduced.field), p, root, np.float64) for a in (frame.on_w, frame.back_v))
     maps = times_mod(maps.reshape(-1, n), back_v, p).reshape(inside.dim, m, n)
     maps = times_mod(on_w, maps.transpose(1, 0, 2).reshape(m, -1), p).reshape(m, inside.dim, n).transpose(1, 0, 2)
@@ -388,7 +362,7 @@ def _lifted(
         candidate = lift(field, kernels)
         if candidate is None:
             continue
-        basis = _spread(reduced, candidate)
+        basis = spread(reduced, candidate)
         if is_echelon(basis) and solves_exactly(basis, reduced.images, field, budget):
             step = Step(name, steps[-1].after, candidate.shape[0], f"largest block {found[0].largest}")
             return Solution(basis, "nullity", tuple(k[0].p for k in kernels), (*steps, step))
@@ -399,98 +373,11 @@ def _lifted(
     return None
 
 
-def _entries(reduced: Reduced, rest: tuple[int, ...]) -> int:
-    m, n = reduced.shape
-    return sum(reduced.acting[i][0].nnz * n + reduced.acting[i][1].nnz * m for i in rest)
-
-
 def _usable(field: Field, reduced: Reduced, below: int) -> Iterator[int]:
     dens = {m.den for pair in (*reduced.images, *reduced.acting) for m in pair}
     if reduced.frame is not None:
         dens |= {reduced.frame.on_w.den, reduced.frame.back_v.den}
     return (p for p in field.primes(below=below) if all(d % p for d in dens))
-
-
-def _constraints(reduced: Reduced, rest: Sequence[int], p: int, root: int) -> System:
-    """rho_W M - M rho_V = 0 (for discrete and Lie generators alike) modulo p, with orbits as unknowns.
-
-    Row (y, x) of a generator reads sum_z W[y, z] M[z, x] - sum_z M[y, z] V[z, x] = 0.
-    """
-    m, n = reduced.shape
-    found = reduced.orbits
-    phase = _phases(found, reduced.field, p, root)
-    rows: list[Ints] = []
-    cols: list[Ints] = []
-    values: list[Ints] = []
-    # Only entries that are not known to vanish: those in row z, and those in column z.
-    live = np.flatnonzero(found.of >= 0)
-    in_row = _Lists(live // n, live % n, m)
-    in_col = _Lists(live % n, live // n, n)
-    for k, i in enumerate(rest):
-        on_w, on_v = (a.over(reduced.field) for a in reduced.acting[i])
-        top = k * m * n
-        e, x = in_row.of(on_w.cols)
-        rows.append(top + on_w.rows[e] * n + x)
-        cols.append(on_w.cols[e] * n + x)
-        values.append(on_w.residues(p, root)[e])
-        e, y = in_col.of(on_v.rows)
-        rows.append(top + y * n + on_v.cols[e])
-        cols.append(y * n + on_v.rows[e])
-        values.append(-on_v.residues(p, root)[e] % p)
-    if not rest:
-        none = np.zeros(0, np.int64)
-        return System(p, found.count, none, none, none)
-    row, entry, value = np.concatenate(rows), np.concatenate(cols), np.concatenate(values)
-    return System(p, found.count, row, found.of[entry], value * phase[entry] % p)
-
-
-class _Lists:
-    """Lists of numbers, one for each of ``count`` keys."""
-
-    def __init__(self, keys: Ints, members: Ints, count: int) -> None:
-        self._members = members[np.argsort(keys, kind="stable")]
-        self._sizes = np.bincount(keys, minlength=count)
-        self._starts = np.cumsum(self._sizes) - self._sizes
-
-    def of(self, keys: Ints) -> tuple[Ints, Ints]:
-        """(e, member) for every member of the list of ``keys[e]``, for all e."""
-        sizes = self._sizes[keys]
-        e = np.repeat(np.arange(len(keys)), sizes)
-        at = np.arange(len(e)) - np.repeat(np.cumsum(sizes) - sizes, sizes) + self._starts[keys][e]
-        return e, self._members[at]
-
-
-def _phases(found: Orbits, field: Field, p: int, root: int) -> Ints:
-    """zeta^exponent modulo p for every entry that may be non-zero."""
-    table = np.zeros(found.m, np.int64)
-    for k in np.unique(found.exponents).tolist():
-        table[k] = _residue(zeta(found.m, k), field, p, root)
-    return table[found.exponents]
-
-
-def _residue(z: Number, field: Field, p: int, root: int) -> int:
-    out = 0
-    for i, c in enumerate(field.coordinates(z)):
-        out += c.numerator * pow(c.denominator, -1, p) * pow(root, i, p)
-    return out % p
-
-
-def _spread(reduced: Reduced, on_orbits: Matrix | None) -> Matrix:
-    """A basis on orbits as a basis on entries: M[u] = zeta^exponent[u] y[orbit of u].
-
-    Orbits are numbered by their first entries, where the weight is 1, so the echelon form on orbits is the echelon form.
-    """
-    found, field = reduced.orbits, reduced.field
-    live = np.flatnonzero(found.of >= 0)
-    powers = {k: field.coordinates(zeta(found.m, k)) for k in np.unique(found.exponents[live]).tolist()}
-    den = lcm(1, *(c.denominator for row in powers.values() for c in row))
-    table = np.zeros((found.m, field.degree), np.int64)
-    for k, row in powers.items():
-        table[k] = [int(c * den) for c in row]
-    size = reduced.shape[0] * reduced.shape[1]
-    nums = table[found.exponents[live]]
-    orbit_basis = from_coo((found.count, size), field, found.of[live], live, nums, den)
-    return orbit_basis if on_orbits is None else on_orbits @ orbit_basis
 
 
 def _monomial_pair(on_w: Matrix, on_v: Matrix) -> tuple[Monomial, Monomial] | None:

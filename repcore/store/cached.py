@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Final
 
 from repcore.basis import EquivariantBasis, compute
+from repcore.decompose.together import decompose_reps
 from repcore.errors import IncompatibleError, RepcoreWarning, RepresentationError, StoreError
 from repcore.plan import Factor, Orbit, Plan, Schur, choose, make_plan, make_schur_plan
 from repcore.reps.hom import Hom
@@ -141,9 +142,9 @@ def plan(x: Hom | EquivariantBasis | Plan, structure: str = "auto") -> Plan:
 
     Args:
         x: a space, which is solved or looked up; a basis; or a plan, which is returned as it is.
-        structure: ``"factor"`` and ``"orbit"`` have coefficients in canonical coordinates, those of the solved basis: orbit asks that
-            every block is made of orbits, factor takes any dense basis. ``"schur"`` has them in irrep coordinates, asks that X and
-            Y are completely reducible, and is the one with a native layer. ``"auto"`` chooses by predicted cost, as
+        structure: ``"orbit"`` and ``"factor"`` have coefficients in canonical coordinates, those of the solved basis: orbit asks
+            that every block is made of orbits, factor makes all of them dense. ``"schur"`` has coefficients in irrep coordinates
+            and a native layer, and asks that X and Y are completely reducible. ``"auto"`` chooses by predicted cost, as
             ``rc.explain`` says: canonical coordinates unless a pair of summands is large.
 
     Raises:
@@ -189,8 +190,6 @@ def plan(x: Hom | EquivariantBasis | Plan, structure: str = "auto") -> Plan:
 
 
 def _schur(space: Hom) -> Plan:
-    from repcore.decompose.together import decompose_reps
-
     known = _PLANS.get((space.digest, "schur"))
     if known is None:
         try:

@@ -8,7 +8,8 @@ from repcore.exact.grammar import shorten
 from repcore.reps.atoms import atoms
 from repcore.reps.hom import Hom
 from repcore.solve.certificate import Step
-from repcore.solve.chain import Reduced, reduce_block
+from repcore.solve.chain import reduce_block
+from repcore.solve.reduced import Reduced
 
 __all__ = ["BlockExplanation", "Explanation", "explain_space"]
 

@@ -36,7 +36,7 @@ def test_a_residual_of_rounding_is_seen_as_it_is() -> None:
     product = a @ b
     found, bound = residue(a, b, [(product, np.ones(30))])
     true = (exact(a, b) - exact(product, np.eye(30))).astype(float)
-    assert 0 < bound
+    assert bound > 0
     assert np.linalg.norm(found - true) <= bound < 2.0**-40
     assert np.linalg.norm(found - true) < 0.1 * np.linalg.norm(true)
 

@@ -95,14 +95,15 @@ LIE = lie_groups(max_dim=3)
 # bug: the verb, the node, what is planted, the groups that are searched, the law that finds it, and the smallest pairs (dimension
 # of the representation, order of the group or dimension of its algebra) that the bug can be seen on.
 NODES: dict[str, tuple[Any, type[rc.Rep], Verb, Any, str, set[tuple[int, int]]]] = {
-    # g^-1 = 1/zeta is not g: a root of unity of order 3. In two dimensions, a reflection that is not symmetric.
+    # g^-1 is not g: an element of order 3, as a root of unity, as a turn of the plane or on three points; or a matrix that is
+    # not orthogonal: a reflection along a line that is not perpendicular to its mirror.
     "dual without inverse": (
         action.discrete_image,
         Dual,
         lambda rep, g: discrete(rep.rep, g).T,
         FINITE,
         "the_dual_pairing_is_invariant",
-        {(1, 3), (2, 2)},
+        {(1, 3), (2, 2), (2, 3), (3, 3)},
     ),
     "dual without transpose": (
         action.discrete_image,
@@ -110,7 +111,7 @@ NODES: dict[str, tuple[Any, type[rc.Rep], Verb, Any, str, set[tuple[int, int]]]]
         lambda rep, g: inverse(discrete(rep.rep, g)),
         FINITE,
         "the_dual_pairing_is_invariant",
-        {(2, 2)},
+        {(2, 2), (2, 3), (3, 3)},
     ),
     "dual of the algebra without the sign": (
         action.lie_image,
@@ -126,7 +127,7 @@ NODES: dict[str, tuple[Any, type[rc.Rep], Verb, Any, str, set[tuple[int, int]]]]
         one_factor_transposed,
         FINITE,
         "products_are_kronecker",
-        {(2, 2)},
+        {(2, 2), (2, 3), (3, 3)},
     ),
     "Kronecker product the other way round": (
         action.discrete_image,
@@ -134,7 +135,7 @@ NODES: dict[str, tuple[Any, type[rc.Rep], Verb, Any, str, set[tuple[int, int]]]]
         factors_swapped,
         FINITE,
         "products_are_kronecker",
-        {(2, 2)},
+        {(2, 2), (2, 3), (3, 3)},
     ),
     "product rule with one term": (action.lie_image, Product, one_term_of_leibniz, LIE, "products_are_kronecker", {(1, 1)}),
     "conjugate forgotten": (
@@ -160,7 +161,7 @@ NODES: dict[str, tuple[Any, type[rc.Rep], Verb, Any, str, set[tuple[int, int]]]]
         lambda rep, g: action._realified(discrete(rep.rep, g)).T,
         FINITE,
         "the_real_form_is_real_and_imaginary_part",
-        {(1, 3), (2, 2)},
+        {(1, 3), (2, 2), (2, 3), (3, 3)},
     ),
     # Two copies of a plane: entry (a, p) stands at 2 a + p. The law puts the defining representation twice beside any other.
     "components before copies": (

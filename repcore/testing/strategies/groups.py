@@ -143,8 +143,8 @@ def finite_matrix_groups(*, max_dim: int = 4, max_order: int = 48) -> st.SearchS
         InvalidArgument: a limit that is no positive integer.
 
     >>> from hypothesis import find
-    >>> find(finite_matrix_groups(max_dim=2), lambda G: rc.order(G) >= 5)
-    cyclic(5)
+    >>> find(finite_matrix_groups(max_dim=2), lambda G: rc.order(G) == 3)
+    Group(discrete=[[[0, -1], [1, -1]]])
     """
     limit, largest = count(max_dim, "max_dim", 1), count(max_order, "max_order", 1)
     fitting = [
