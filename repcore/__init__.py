@@ -56,7 +56,7 @@ from repcore.groups.named import (
     tetrahedral,
     translations,
 )
-from repcore.plan import Block, Factor, IrrepGroup, Layer, Orbit, Panel, Plan, Schur
+from repcore.plan import Block, Choice, Factor, Fourier, IrrepGroup, Layer, Orbit, Panel, Plan, Schur
 from repcore.reps.affine import AffineMaps, affine_maps
 from repcore.reps.character import Character, character, hom_dimension
 from repcore.reps.cosets import quotient, regular
@@ -92,6 +92,7 @@ __all__ = [
     "Certificate",
     "Character",
     "CharacterTable",
+    "Choice",
     "Classes",
     "Component",
     "DeclarationError",
@@ -100,6 +101,7 @@ __all__ = [
     "EquivariantBasis",
     "Factor",
     "Field",
+    "Fourier",
     "Group",
     "GroupTooLargeError",
     "HaarProjector",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch.autograd import forward_ad
 from torch.nn.functional import linear
 
 import repcore as rc
-from repcore import IncompatibleError
+from repcore import IncompatibleError, RepcoreWarning
 from repcore_torch import maps
 from repcore_torch.digest import as_bytes, check_bytes
 from repcore_torch.tables import FourierTable, LayerTable, PanelTable, Table, Tables, tables_of, working_dtype
@@ -53,6 +54,9 @@ class Linear(nn.Module):
         IncompatibleError: X and Y are not representations of one group; a wrong shape; a ``state_dict`` of another space.
         RepresentationError: X or Y is not completely reducible, so that it has no irrep basis.
 
+    Warns:
+        RepcoreWarning: the space has dimension 0 and there is no bias, so that the output is zero.
+
     >>> import repcore as rc, torch
     >>> G = rc.dihedral(4)
     >>> layer = Linear(16 * rc.regular(G), 32 * rc.regular(G))
@@ -79,6 +83,10 @@ class Linear(nn.Module):
             self.register_parameter("bias", None)
         self._prepare()
         self.reset_parameters()
+        if not self.dim and self.bias is None:
+            warnings.warn(
+                f"{X} >> {Y} has dimension 0: no map but zero is equivariant, so the output is zero", RepcoreWarning, stacklevel=2
+            )
 
     def reset_parameters(self, gain: float = 2**0.5) -> None:
         """Draw equivariant He coefficients, and a bias of zero.

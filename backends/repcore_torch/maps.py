@@ -25,8 +25,8 @@ __all__ = ["coefficients", "expand", "project"]
 
 _Map = Callable[[Tensor, Table], Tensor]
 
-# Entries of a weight that are projected at a time, where it is large (measured: 2**15 to 2**18 are alike, the whole of 2**20 takes
-# up to three times as long).
+# Entries of a weight that are projected at a time, where it is large. Measured: 2**15 to 2**18 are alike, the whole of 2**20
+# takes up to three times as long.
 _PIECE = 2**16
 
 

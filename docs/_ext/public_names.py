@@ -30,7 +30,7 @@ def directive_for(package: str, name: str, value: object) -> list[str]:
     """The autodoc directive that describes one public name."""
     match value:
         case ModuleType():
-            kind, options = "automodule", [":members:"]
+            kind, options = "automodule", []  # its own names have a line `public names of` of their own
         case type() if issubclass(value, BaseException):
             kind, options = "autoexception", [":show-inheritance:"]
         case type():

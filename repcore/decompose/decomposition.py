@@ -101,8 +101,8 @@ class Decomposition:
     Attributes:
         rep: the representation V.
         components: the isotypic components.
-        residual: a proven bound on max over g of |rho(g) U - U D(g)|_2, D(g) the block form with identical copies. For a
-            group that is not compact it is relative to the norm of rho(g).
+        residual: a proven bound on the spectral norm of rho(g) U - U D(g) for all g, D(g) the block form with identical
+            copies. For a group that is not compact it is relative to the norm of rho(g).
         is_complex: whether the scalars are complex.
         is_orthogonal: whether V is orthogonal (unitary), and so is U up to rounding. Otherwise U is orthonormal for an
             invariant inner product, and ``U_inverse`` and ``Component.dual_basis`` stand for the transpose.

@@ -28,6 +28,8 @@ class Frame:
         back: its inverse, of the same kind.
         scale: (n,) the S of ``repcore.reps.scales``: S x are the coordinates of ``EquivariantBasis.to_numpy``, and of U.
         is_compact: the images keep the form; otherwise the set of images is closed under the adjoint of the form.
+        is_exact: L is rounded from an exact form. Otherwise (``skew``) L is what the floats say, and the commutant is closed
+            under the adjoint up to rounding only.
         is_orthogonal: the form is the standard one in the coordinates S x, so that U is orthogonal (unitary).
         defect: a bound on the spectral norm of L^-H G L^-1 - 1, for the exact G and the stored L.
         slip: a bound on |back @ to - 1|_2, which rounding leaves.
@@ -39,6 +41,7 @@ class Frame:
     back: Array
     scale: npt.NDArray[np.float64]
     is_compact: bool
+    is_exact: bool
     is_orthogonal: bool
     defect: float
     slip: float
@@ -77,9 +80,9 @@ def make_frame(rep: Rep, gram: Matrix, *, is_compact: bool) -> Frame:
         squares = scale_squares(rep)
         standard = gram.is_identity if squares is None else _is_diagonal_of(gram, squares.tolist())
         if standard:
-            return Frame(root, 1 / root, scale, is_compact, True, 0.0, 2 * UNIT, 1.0, 1.0)
+            return Frame(root, 1 / root, scale, is_compact, True, True, 0.0, 2 * UNIT, 1.0, 1.0)
         growth = float((scale / root).max())
-        return Frame(root, 1 / root, scale, is_compact, False, 8 * UNIT, 2 * UNIT, growth, _ratio(root / scale))
+        return Frame(root, 1 / root, scale, is_compact, True, False, 8 * UNIT, 2 * UNIT, growth, _ratio(root / scale))
     n = gram.shape[0]
     dense = gram.to_numpy()
     # Scaling by powers of two rounds nothing, and takes the harmless part out of the condition number.
@@ -103,7 +106,7 @@ def make_frame(rep: Rep, gram: Matrix, *, is_compact: bool) -> Frame:
     # Norms in float64 are good to far more digits than the last factor allows for.
     growth = float(np.linalg.norm(scale[:, None] * back, 2)) * (1 + 2.0**-20)
     stretch = float(np.linalg.norm(inner, 2)) * growth * (1 + 2.0**-20)
-    return Frame(to, back, scale, is_compact, False, defect, slip, growth, stretch)
+    return Frame(to, back, scale, is_compact, True, False, defect, slip, growth, stretch)
 
 
 def _is_diagonal_of(gram: Matrix, squares: list[Any]) -> bool:

@@ -35,8 +35,8 @@ class Orthonormal:
         gram: G, (n, n), exact, with L^H L = G up to the labelled irreps' scales and to rounding.
         change: L, (n, n) float64 or complex128, upper triangular on each summand.
         back: its inverse.
-        defect: a bound on how far the images are from orthogonal: |L rho(g) L^-1 - Q|_2 for some orthogonal Q.
-        condition: |L|_2 |L^-1|_2.
+        defect: how far the images are from orthogonal: a bound on the spectral norm of L rho(g) L^-1 - Q, for some orthogonal Q.
+        condition: the condition number of L in the spectral norm.
     """
 
     rep: Rep

@@ -100,4 +100,4 @@ def _rows(solve: Solver, domain: Rep, codomain: Rep) -> Matrix:
 def _frame(rep: Rep) -> Frame:
     """The coordinates of ``to_numpy``, without any inner product."""
     s = scales(rep)
-    return Frame(s, 1 / s, s, False, True, 0.0, 2 * UNIT, 1.0, 1.0)
+    return Frame(s, 1 / s, s, False, True, True, 0.0, 2 * UNIT, 1.0, 1.0)

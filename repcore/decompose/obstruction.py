@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 
 import flint
 
@@ -11,9 +12,9 @@ from repcore.errors import NotCompletelyReducibleError, RepcoreError, Representa
 from repcore.exact.field import QQ, compositum
 from repcore.exact.matrix import Matrix, identity, inverse, matrix
 from repcore.exact.number import number
-from repcore.reps.tree import Rep, trivial
+from repcore.reps.tree import Alt, Defining, Dual, Product, Rep, Sum, Sym, Trivial, trivial
 
-__all__ = ["explain_failure"]
+__all__ = ["explain_failure", "is_completely_reducible"]
 
 # The algebra that the images generate is listed up to this dimension of the space; it has up to the square of it.
 _LISTED = 10
@@ -91,11 +92,9 @@ def _by_algebra(rep: Rep) -> RepcoreError | None:
     exactly when it is zero. Rational representations of moderate dimension only.
     """
     n = rep.dim
-    if n > _LISTED or compositum(QQ, *{m.field for m in rep.matrices}) != QQ:
+    radical = _radical(rep)
+    if radical is None:
         return None
-    words = _algebra(n, rep.matrices)
-    form = flint.fmpq_mat(len(words), len(words), [_rational(trace_of_product(a, b)) for a in words for b in words])
-    radical = [_combined(words, row) for row in _kernel(form)]
     if not radical:
         return RepresentationError(
             f"rep: {rep} is completely reducible, but no inner product is known in which complements are orthogonal: the images "
@@ -114,6 +113,43 @@ def _by_algebra(rep: Rep) -> RepcoreError | None:
         f"which has no invariant complement; dimensions of the socle series: {shown} ({_ADVICE})",
         tuple(series),
     )
+
+
+def is_completely_reducible(rep: Rep) -> bool:
+    """Whether complete reducibility is proved without an inner product.
+
+    By the radical of the generated algebra; or, for an expression in the defining representation alone, by that of the defining
+    representation: an algebraic group in characteristic 0 with a faithful completely reducible representation is reductive, and
+    all its algebraic representations are completely reducible (Milne, Algebraic Groups, 2017, 22.42).
+    """
+    if _radical(rep) == []:
+        return True
+    return _is_built_from_defining(rep) and _radical(Defining(rep.group)) == []
+
+
+def _is_built_from_defining(rep: Rep) -> bool:
+    match rep:
+        case Defining() | Trivial():
+            return True
+        case Sum(terms=terms):
+            return all(_is_built_from_defining(v) for _, v in terms)
+        case Product(factors=factors):
+            return all(_is_built_from_defining(v) for v in factors)
+        case Dual(rep=inner) | Sym(rep=inner) | Alt(rep=inner):
+            return _is_built_from_defining(inner)
+        case _:
+            return False
+
+
+@lru_cache(maxsize=64)
+def _radical(rep: Rep) -> list[Matrix] | None:
+    """A basis of the radical of the algebra that the images generate; None where it is too large to list or not rational."""
+    n = rep.dim
+    if n > _LISTED or compositum(QQ, *{m.field for m in rep.matrices}) != QQ:
+        return None
+    words = _algebra(n, rep.matrices)
+    form = flint.fmpq_mat(len(words), len(words), [_rational(trace_of_product(a, b)) for a in words for b in words])
+    return [_combined(words, row) for row in _kernel(form)]
 
 
 def _algebra(n: int, images: tuple[Matrix, ...]) -> list[Matrix]:

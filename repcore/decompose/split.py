@@ -20,6 +20,10 @@ orthonormal for the form. The steps:
    Equality, between integers, proves all at once: the multiplicities, that different kinds are inequivalent, and that
    End(E_j) has dimension t. Its antisymmetric part has dimension t - 1, so that its symmetric part is the scalars: no
    invariant subspace is left in E_j, and the algebra is R, C or H as t = 1, 2 or 4. Over the complex numbers t = 1 throughout.
+   Where the commutant is closed under the adjoint only up to rounding (coordinates of ``skew``), complete reducibility is known
+   beforehand, S' is not self-adjoint to the last digit, and the argument is the same with these changes: eigenvalues of
+   a nearly diagonal matrix lie near to its diagonal; and in the exact End(E_j), of dimension t, every combination of elements
+   near 1, I, J, IJ is near to a multiple of an isometry, so it is a division algebra.
 4. *Bound.* The residual of the block form for every g, in ``_bounded``.
 
 Anything else tries another random element, and after a few raises; nothing is returned that was not proved.
@@ -280,6 +284,8 @@ def _improved(span: Span, kinds: tuple[Kind, ...]) -> tuple[Split, float]:
 def _self_adjoint(span: Span, target: Array) -> Element:
     found = span.combine(span.project(span, target))
     a = found.array
+    if not span.domain.is_exact:
+        return found
     # Exactly constant on orbits if `a` is; and otherwise one rounding more.
     rounding = found.rounding + (UNIT * norm(a) if found.rounding else 0.0)
     return Element((a + a.conj().T) / 2, rounding)
@@ -341,7 +347,8 @@ def _imaginary(span: Span, u: Array, kinds: tuple[Kind, ...], layout: _Layout) -
                 target += head @ k.units[s] @ head.T
         found = span.combine(span.project(span, target))
         a = found.array
-        out.append(Element((a - a.T) / 2, found.rounding + UNIT * norm(a)))
+        exact = span.domain.is_exact
+        out.append(Element((a - a.T) / 2, found.rounding + UNIT * norm(a)) if exact else found)
     return out
 
 

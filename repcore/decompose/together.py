@@ -15,10 +15,11 @@ from repcore.decompose.decomposition import Component, Decomposition, Irrep
 from repcore.decompose.draws import draw
 from repcore.decompose.form import Solver, invariant_form
 from repcore.decompose.frame import Frame, make_frame
-from repcore.decompose.obstruction import explain_failure
+from repcore.decompose.obstruction import explain_failure, is_completely_reducible
 from repcore.decompose.pieces import Piece, pieces
 from repcore.decompose.projector import FieldProjector, field_projectors
 from repcore.decompose.residue import UNIT, norm, residue
+from repcore.decompose.skew import skew_frame
 from repcore.decompose.span import Span, make_span
 from repcore.decompose.split import Kind, Split, polar, split
 from repcore.errors import IncompatibleError, SolveError
@@ -83,10 +84,13 @@ def _check(reps: Sequence[Rep]) -> None:
 
 def _part(rep: Rep, solve: Solver, is_complex: bool) -> _Part:
     form = invariant_form(rep, solve)
-    if form is None:
+    if form is None and not is_completely_reducible(rep):
         raise explain_failure(rep, solve)
-    frame = make_frame(rep, form.gram, is_compact=form.is_compact)
     basis = _rows(solve(rep >> rep))
+    if form is None:
+        frame = skew_frame(rep, basis, is_complex=is_complex)
+    else:
+        frame = make_frame(rep, form.gram, is_compact=form.is_compact)
     found = split(make_span(basis, frame, frame), str(rep), is_complex=is_complex)
     count = len(found.kinds)
     return _Part(rep, frame, basis, found, [-1] * count, [0.0] * count)

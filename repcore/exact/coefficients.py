@@ -59,7 +59,8 @@ def times(nums: Array, factor: int) -> Array:
 def products(a: Array, b: Array, field: Field, repeat: int) -> Array:
     """Row by row products of field elements; ``repeat`` of them may be added up later without overflow."""
     d, table = field.degree, field.table
-    growth = max(repeat, 1) * (1 if d == 1 else d * d * max(largest(table), 1))
+    # The table is a view of 2 d - 1 rows, all of which stand in its first and last plane.
+    growth = max(repeat, 1) * (1 if d == 1 else d * d * max(largest(table[0]), largest(table[-1]), 1))
     if a.dtype == object or b.dtype == object or largest(a) * max(largest(b), 1) * growth >= SAFE:
         a, b = a.astype(object), b.astype(object)
     if d == 1:

@@ -198,8 +198,9 @@ class CharacterTable:
         """The irreducible representations over the rational numbers, by Galois orbits.
 
         The Schur index m of chi divides <chi, R> for every rational representation R. Induced from a cyclic subgroup of order o
-        and all conjugates of zeta_o^k, that is the multiplicity of zeta_o^k times [Q(chi, zeta_o^k) : Q(chi)]; the products of
-        representations that are known to be rational are rational; and m is at least 2 where chi is of quaternionic type.
+        and all conjugates of zeta_o^k, that is the multiplicity of zeta_o^k times [Q(chi, zeta_o^k) : Q(chi)]. The permutations
+        of points are rational, and products of representations that are known to be. And m is at least 2 where chi is of
+        quaternionic type.
         """
         bounds = self._schur_bounds()
         out: list[RationalCharacter] = []
@@ -210,7 +211,10 @@ class CharacterTable:
         return tuple(out)
 
     def _schur_bounds(self) -> list[int]:
-        bounds = list(self.degrees)
+        table = self.classes.table
+        fixed = np.sum(table.images[self.classes.representatives] == np.arange(table.images.shape[1]), axis=1)
+        found = self.inner_products(fixed).tolist()
+        bounds = [gcd(d, x) for d, x in zip(self.degrees, found, strict=True)]
         fixing = {rows[0]: self._stabilizer(rows[0]) for rows in self.galois_orbits if self.degrees[rows[0]] > 1}
         for j in range(1, len(self)):
             o = int(self.classes.orders[j])

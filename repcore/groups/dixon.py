@@ -9,8 +9,8 @@ eigenvector is one w, whatever the c_j were. That is checked, and together with 
 of inverses), an integer below p, it proves the table: no answer rests on chance, only the time until it is found.
 
 References: J. D. Dixon, High speed computation of group characters, Numer. Math. 10 (1967); G. Schneider, Dixon's character
-table algorithm revisited, J. Symbolic Comput. 9 (1990). Here one element of the centre splits everything at once, by a Krylov matrix,
-so that nothing but dense linear algebra modulo p is left.
+table algorithm revisited, J. Symbolic Comput. 9 (1990). Here one element of the centre splits everything at once, by a Krylov
+matrix, so that nothing but dense linear algebra modulo p is left.
 """
 
 from __future__ import annotations

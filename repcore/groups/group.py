@@ -291,7 +291,7 @@ def _check_invertible(g: Matrix, where: str) -> None:
 
 
 def _components(g: Matrix) -> Iterator[Matrix]:
-    """The blocks into which rows and columns can be permuted; singular unless each is square."""
+    """The blocks of more than one row into which rows and columns can be permuted; singular unless each is square."""
     n = g.shape[0]
     if g.is_monomial:
         yield g
@@ -322,6 +322,8 @@ def _components(g: Matrix) -> Iterator[Matrix]:
     entries = np.argsort(label[g.rows], kind="stable")
     ends = np.cumsum(np.bincount(label[g.rows], minlength=count))
     for size, stop, start in zip(tops.tolist(), ends.tolist(), [0, *ends[:-1].tolist()], strict=True):
+        if size == 1:  # one entry, and it is not zero
+            continue
         at = entries[start:stop]
         yield from_coo((size, size), g.field, places[0][g.rows[at]], places[1][g.cols[at]], g.nums[at], g.den)
 
@@ -329,7 +331,7 @@ def _components(g: Matrix) -> Iterator[Matrix]:
 def _has_full_rank(g: Matrix) -> bool:
     """Whether a square matrix is invertible: proved by a prime modulo which it is.
 
-    A matrix that is not modulo three primes near 2**31 is taken for singular. One of them divides the determinant of an invertible
+    A matrix that is not modulo three primes near 2**31 is taken for singular. Each divides the determinant of an invertible
     matrix with probability 2**-31, and small ones are inverted exactly before anybody is told so.
     """
     for p in islice(g.field.primes(), 3):

@@ -3,7 +3,7 @@
 =========  ===============================================  ==================================================
 structure  taken for                                        predicted seconds for one pair of copies, N = dim W dim V
 =========  ===============================================  ==================================================
-orbit      every generator permutes the basis up to phases  4e-9 N
+orbit      every generator permutes the basis up to factors 4e-9 N
 factor     everything else, while it is small               1.5e-10 N k + 2e-9 N, but the basis must be solved for
 schur      completely reducible representations, large      1.5e-10 N (dim W + dim V) + 2e-9 N
 =========  ===============================================  ==================================================
@@ -53,7 +53,7 @@ class Choice:
     why: str
 
     def __str__(self) -> str:
-        return f"{self.structure}: {self.why}"
+        return f"{self.structure}, {self.why}"
 
 
 def choose(space: Hom) -> Choice:
@@ -65,19 +65,19 @@ def choose(space: Hom) -> Choice:
     mean = sum(_MEAN * size * copies for size, copies, _, monomial in pairs if monomial)
     rest = [(size, copies, sides) for size, copies, sides, monomial in pairs if not monomial]
     if not rest:
-        return Choice("orbit", f"every generator permutes the basis up to phases; projecting {_seconds(mean)}")
+        return Choice("orbit", f"every generator permutes the basis up to factors; projecting takes {_seconds(mean)}")
     largest = max(size for size, _, _ in rest)
-    schur = sum((_PRODUCT * sides + _PASS) * size * copies for size, copies, sides, _ in pairs)
     if largest > LARGE:
+        cost = sum((_PRODUCT * sides + _PASS) * size * copies for size, copies, sides, _ in pairs)
         return Choice(
             "schur",
-            f"a pair of summands has {largest} entries, more than {LARGE}, and is not monomial; projecting {_seconds(schur)}. "
-            "Factor, if X or Y is not completely reducible",
+            f"a pair of summands that is not monomial has {largest} entries, more than {LARGE}; projecting takes "
+            f"{_seconds(cost)}; factor, if X or Y turns out not to be completely reducible",
         )
+    most = mean + sum((_PRODUCT * size + _PASS) * size * copies for size, copies, _ in rest)
     return Choice(
         "factor",
-        f"pairs of summands that are not monomial have at most {largest} entries; projecting "
-        f"{_seconds(mean)} to {_seconds(mean + sum((_PRODUCT * size + _PASS) * size * copies for size, copies, _ in rest))}",
+        f"pairs of summands that are not monomial have at most {largest} entries; projecting takes at most {_seconds(most)}",
     )
 
 
@@ -91,5 +91,5 @@ def is_monomial(rep: Rep) -> bool:
 def _seconds(value: float) -> str:
     for unit, size in (("s", 1.0), ("ms", 1e-3)):
         if value >= size:
-            return f"about {value / size:.2g} {unit}"
-    return f"about {max(value / 1e-6, 0.1):.2g} us"
+            return f"about {value / size:.1f} {unit}"
+    return f"about {max(value * 1e6, 0.1):.1f} us"

@@ -170,14 +170,14 @@ def _is_one_piece(pack: list[_Summand], *, partial: bool) -> bool:
     wide = np.sort(np.concatenate([s.positions for s in pack], axis=1), axis=1)
     step = int(wide[1, 0] - wide[0, 0])
     same = bool(np.array_equal(wide, wide[0] + step * np.arange(m)[:, None]))
-    consecutive = bool(np.array_equal(wide[0], wide[0, 0] + np.arange(wide.shape[1])))
+    consecutive = bool((np.diff(wide[0]) == 1).all())
     return same and consecutive and (wide.shape[1] <= step if partial else wide.shape[1] == step)
 
 
 def _order(outputs: tuple[Panel, ...], size: int) -> Ints | None:
     """Where each entry of y stands in the flat outputs of the panels; what no panel writes is at the end."""
     flat: Ints = np.concatenate([np.zeros(0, np.int64), *(p.positions.ravel() for p in outputs)])
-    if np.array_equal(flat, np.arange(size)):
+    if flat.tolist() == list(range(size)):
         return None
     order = np.full(size, len(flat), np.int64)
     order[flat] = np.arange(len(flat))

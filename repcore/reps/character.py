@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, singledispatch
-from itertools import groupby
+from itertools import count, groupby
+from math import lcm
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ from repcore.groups.characters import CharacterTable, character_table, modulus_o
 from repcore.groups.classes import Classes, classes
 from repcore.groups.finite import elements
 from repcore.groups.group import Group
-from repcore.groups.modulus import Modulus, crt, times_modulo
+from repcore.groups.modulus import Modulus, crt, modulus, times_modulo
 from repcore.reps.action import _factor_block, discrete_image  # pyright: ignore[reportPrivateUsage]
 from repcore.reps.cosets import Quotient
 from repcore.reps.custom import Custom
@@ -227,9 +228,9 @@ def _modulus(group: Group, index: int) -> Modulus:
 
 
 def _moduli(group: Group, bound: int) -> Iterator[Modulus]:
-    """As many as tell integers from 0 to ``bound`` apart."""
+    """As many as tell integers from 0 to ``bound`` apart, at least one."""
     whole, index = 1, 0
-    while whole <= bound:
+    while whole <= max(bound, 1):
         m = _modulus(group, index)
         yield m
         whole, index = whole * m.prime, index + 1
@@ -352,7 +353,12 @@ def _(rep: Induced, frame: Frame, m: Modulus) -> Ints:
 @values.register
 def _(rep: Custom, frame: Frame, m: Modulus) -> Ints:
     if any(m.order % a.field.conductor or a.den % m.prime == 0 for a in rep.discrete):
-        return np.array([m.number(_trace(discrete_image(rep, g))) for g in frame.matrices], np.int64)
+        return _transported(_by_words(rep, frame, fine := _fitting(rep, m.order)), fine, frame.classes, m)
+    return _by_words(rep, frame, m)
+
+
+def _by_words(rep: Custom, frame: Frame, m: Modulus) -> Ints:
+    """The traces of words in the images of the generators, modulo a prime that splits the fields of the images."""
     table = elements(rep.group)
     letters = [m.matrix(a) for a in rep.discrete]
     known: dict[int, Ints] = {0: np.eye(rep.dim, dtype=np.int64)}
@@ -364,6 +370,18 @@ def _(rep: Custom, frame: Frame, m: Modulus) -> Ints:
         for x in reversed(path):
             known[x] = times_modulo(letters[int(table.letters[x])], known[int(table.parents[x])], m.prime)
     return np.array([int(np.trace(known[e])) % m.prime for e in frame.numbers.tolist()], np.int64)
+
+
+def _fitting(rep: Custom, order: int) -> Modulus:
+    """A modulus for roots of unity of some order that takes the images of the generators as well."""
+    whole = lcm(order, *(a.field.conductor for a in rep.discrete))
+    return next(m for i in count() if all(a.den % (m := modulus(whole, i)).prime for a in rep.discrete))
+
+
+def _transported(found: Ints, fine: Modulus, over: Classes, m: Modulus) -> Ints:
+    """The same character modulo another prime, by the multiplicities of the eigenvalues at each class."""
+    spectra = (fine.spectra(found[over.powers(j)]) for j in range(over.count))
+    return np.array([int(m.times(x[None], m.roots(len(x))[:, None])[0, 0]) for x in spectra], np.int64)
 
 
 @values.register

@@ -176,20 +176,19 @@ def _cyclic_lines(table: CharacterTable) -> Iterator[Line]:
         for i in range(1, o):
             members[i] = int(elements.products(members[i - 1], np.array(g)))
         for k in range(o):
-            yield line_of(members, (g,), np.arange(o) * k % o, o)
+            exponents: Ints = np.arange(o, dtype=np.int64) * k % o
+            yield line_of(members, (g,), exponents, o)
 
 
 def _lines_of(table: CharacterTable, members: Ints, rows: list[int]) -> Iterator[Line]:
     """The linear characters of a subgroup: all of them where a row is not of real type, otherwise those to +1 and -1."""
     elements = table.classes.table
     generators = generating(elements, members)
-    order = 2 if all(table.indicators[row] == 1 for row in rows) else table.classes.exponent + table.classes.exponent % 2
-    if table.classes.exponent % order:
-        order = table.classes.exponent
-    _, values = linear_characters(elements, generators, order)
-    for i in range(min(len(values), 256)):
-        exponents: Ints = values[i]
-        yield line_of(members, tuple(generators.tolist()), exponents, order)
+    order = 2 if all(table.indicators[row] == 1 for row in rows) else table.classes.exponent
+    values = linear_characters(elements, generators, order)[1]
+    steps: tuple[int, ...] = tuple(generators.tolist())
+    for row in values[:256].tolist():
+        yield line_of(members, steps, np.array(row, np.int64), order)
 
 
 def _natural_subgroups(table: CharacterTable) -> Iterator[Ints]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import tomllib
 from pathlib import Path
@@ -11,15 +12,18 @@ from typing import Any
 
 from repcore.basis import EquivariantBasis
 from repcore.errors import IncompatibleError, SpecError
+from repcore.spec.plain import NESTING
 from repcore.spec.reading import read
 from repcore.spec.spec import Spec
 from repcore.spec.writing import document, toml
 from repcore.store.atomic import reason, write_atomically
+from repcore.store.fields import unique
 from repcore.store.files import read_basis, write_basis
 
 __all__ = ["dump", "load"]
 
 _BYTES = 16 * 2**20
+_DOTS = 10**8  # sum of the squares of the dots in each line: some seconds for the reader of TOML
 _BASIS = ".safetensors"
 _SPECS = (".toml", ".json")
 
@@ -118,8 +122,10 @@ def _plain(path: str | os.PathLike[str], suffix: str) -> Any:
 
 
 def _parsed(text: str, suffix: str, where: str) -> Any:
+    if suffix == ".toml":
+        _check_dots(text, where)
     try:
-        return tomllib.loads(text) if suffix == ".toml" else json.loads(text, object_pairs_hook=_once)
+        return tomllib.loads(text) if suffix == ".toml" else json.loads(text, object_pairs_hook=unique)
     except RecursionError:
         raise SpecError(f"{where}: is nested too deeply; a list of matrices has three levels") from None
     except ValueError as error:
@@ -128,10 +134,21 @@ def _parsed(text: str, suffix: str, where: str) -> Any:
         raise SpecError(f"{where}: is not well-formed {kind}: {str(error)[:200]}") from None
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; the standard reader keeps the last of equal keys in silence."""
-    out = dict(pairs)
-    if len(out) != len(pairs):
-        twice = next(k for i, (k, _) in enumerate(pairs) if k in dict(pairs[:i]))
-        raise ValueError(f"the key {twice[:60]!r} stands twice in one object")
-    return out
+def _check_dots(text: str, where: str) -> None:
+    """Refuse dotted keys that the standard reader of TOML would take hours for: its time is quadratic in their parts.
+
+    They stand in one line. At the beginning of a line, where they are seen for sure, none of more than 64 parts is taken, which
+    would be nested too deeply anyway; within inline tables they are not told from decimal numbers, and only their sum is bounded.
+    """
+    total = 0
+    for line in text.split("\n"):
+        dots = line.count(".")
+        if dots <= NESTING or line.lstrip(" \t").startswith("#"):
+            continue
+        # Without what is quoted, so that a dot is one of a key or of a number, and rows of a matrix are told by their commas.
+        head = re.sub(r"\"(?:\\.|[^\"\\])*\"?|'[^']*'?", "", line).partition("=")[0].partition("#")[0]
+        if "," not in head and head.count(".") > NESTING:
+            raise SpecError(f"{where}: is nested deeper than {NESTING}: a key has {head.count('.') + 1} parts")
+        total += dots * dots
+        if total > _DOTS:
+            raise SpecError(f"{where}: has lines with too many dots to be read in reasonable time; break them, or write JSON")

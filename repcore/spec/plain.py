@@ -7,9 +7,9 @@ from typing import Any, cast
 from repcore.errors import SpecError
 from repcore.exact.grammar import shorten
 
-__all__ = ["check_plain"]
+__all__ = ["NESTING", "check_plain"]
 
-_NESTING = 64  # tables and lists within each other; a product of products of matrices needs 23
+NESTING = 64  # tables and lists within each other; a product of products of matrices needs 23
 _DIGITS = 1000  # of an integer; in hexadecimal TOML sets no limit of its own, and Python refuses to print 4,300
 _BITS = int(_DIGITS / 0.30103)
 
@@ -23,7 +23,7 @@ def check_plain(document: object, file: str) -> None:
     repcore.errors.SpecError: a.toml: group.name: the text 'a\x1b[31m' has characters that cannot be printed; remove them
     """
     level: list[tuple[str, Any]] = [(file, document)]
-    for depth in range(_NESTING):
+    for depth in range(NESTING):
         deeper: list[tuple[str, Any]] = []
         for where, data in level:
             if isinstance(data, dict):
@@ -46,7 +46,7 @@ def check_plain(document: object, file: str) -> None:
         if not deeper:
             return
         level = deeper
-    raise SpecError(f"{level[0][0]}: is nested deeper than {_NESTING}; a list of matrices has three levels")
+    raise SpecError(f"{level[0][0]}: is nested deeper than {NESTING}; a list of matrices has three levels")
 
 
 def _key(key: str, where: str, depth: int) -> str:

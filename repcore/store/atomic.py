@@ -18,8 +18,9 @@ TEMPORARY = ".writing-"
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Write ``data`` to a new file beside ``path``, flush it to the disk, and rename it to ``path``.
 
-    Whatever happens, a full disk or a killed process, ``path`` is what it was before or the whole of ``data``. A process that
-    is killed can leave an unfinished file, whose name begins with :data:`TEMPORARY`.
+    Whatever happens, a full disk or a killed process, ``path`` is what it was before or the whole of ``data``. An interrupt
+    (Ctrl-C) leaves no other file; a process that is killed can leave an unfinished one, whose name begins with
+    :data:`TEMPORARY`.
 
     Raises:
         StoreError: the file cannot be written; the unfinished one is removed.
@@ -27,16 +28,17 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     target = Path(path)
     unfinished = target.parent / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(6)}"
     try:
-        # Not tempfile.mkstemp, which makes files that only their owner can read: caches are shared within groups.
-        handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         try:
+            # Not tempfile.mkstemp, which makes files that only their owner can read: caches are shared within groups.
+            # Within the try, since an interrupt can come as soon as the file is there.
+            handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
             with open(handle, "wb") as stream:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(unfinished, target)
         except BaseException:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):
                 unfinished.unlink()
             raise
     except (OSError, ValueError) as error:

@@ -214,6 +214,7 @@ def explain(space: Hom, *, store: StoreLike = DEFAULT) -> Explanation:
     >>> print(rc.explain(V * V >> V + V, store=None))
     V**2 >> 2*V over D4: maps of shape 4 x 4, 16 unknowns
     split: 1 pair of distinct summands, 8 unknowns
+    plan: orbit, every generator permutes the basis up to factors; projecting takes about 0.1 us
     <BLANKLINE>
     pair       copies  step    unknowns  remark
     V**2 >> V  2 x 1   orbits  8 -> 0    2 monomial generators, weights of order 2

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import stat
 import time
 import warnings
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,7 @@ __all__ = ["Entry", "Store"]
 _VERSION = FORMAT.rpartition("-")[2]
 _SUFFIX = ".safetensors"
 _LOCK = ".lock"
+_NAME = re.compile(r"([0-9a-f]{64})\.[0-9]{1,9}" + re.escape(_SUFFIX))
 _PATIENCE = 10.0  # seconds that a writer waits for a collection to end; removing 100,000 files takes less
 _ABANDONED = 3600.0  # seconds after which an unfinished file is taken for that of a killed process, where nothing can be locked
 
@@ -48,7 +51,8 @@ class Store:
 
     Any number of processes may use it at once. A file appears whole or not at all and never changes, since equal spaces have
     equal files: readers and writers need no lock. Only removing does (:meth:`gc`, :meth:`clear`): it deletes unfinished files of
-    killed processes and empty directories, which it could not tell from those that a writer is about to use.
+    killed processes and empty directories, which it could not tell from those that a writer is about to use. A writer does the
+    same for the one directory that it writes to.
 
     Args:
         path: the directory; made when first written to. By default ``$REPCORE_CACHE``, or else the user's cache directory.
@@ -88,8 +92,8 @@ class Store:
     def get(self, space: Hom) -> EquivariantBasis | None:
         """The stored basis of a space, with that very object as its ``space``; None if there is none.
 
-        A file that is damaged is dropped with a :class:`RepcoreWarning`, and so is one that cannot be read passed over; those
-        of the shared directory are left as they are.
+        A file that is damaged is dropped with a :class:`RepcoreWarning`. One that cannot be read now (permissions, too many open
+        files, a failing disk) is passed over with a warning, and so is everything damaged in the shared directory.
         """
         for root in self._layers:
             path = _place(root, space.digest)
@@ -115,22 +119,28 @@ class Store:
         """
         data = basis_to_bytes(basis)
         path = self.file_of(basis.space)
-        with self._locked():
+        with self._locked() as alone:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise StoreError(f"{os.fspath(path.parent)!r}: cannot be made: {reason(error)}") from error
+            if alone:
+                # What a killed process left when it wrote this very basis.
+                _remove(_listed(path.parent, f"{TEMPORARY}*"))
             write_atomically(path, data)
         return path
 
     def entries(self) -> tuple[Entry, ...]:
         """The files of the own directory, of every format version, the one that was not used for longest first."""
         found: list[Entry] = []
-        for path in self.path.glob(f"[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*{_SUFFIX}"):
+        for path in _listed(self.path, f"[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*{_SUFFIX}"):
+            name = _NAME.fullmatch(path.name)
+            if name is None or not name[1].startswith(path.parent.parent.name + path.parent.name):
+                continue  # not ours
             # Another process may remove it in this moment.
             with contextlib.suppress(OSError):
-                status = path.stat()
-                found.append(Entry(path.name.partition(".")[0], path, status.st_size, status.st_mtime))
+                status = path.lstat()
+                found.append(Entry(name[1], path, status.st_size, status.st_mtime))
         return tuple(sorted(found, key=lambda e: (e.used, e.digest, e.path)))
 
     def gc(self, *, max_bytes: int | None = None, older_than: float | None = None) -> tuple[Entry, ...]:
@@ -176,6 +186,10 @@ class Store:
         if self.shared is not None and path.is_relative_to(self.shared):
             warnings.warn(f"shared cache: {error}; it is passed over", RepcoreWarning, stacklevel=4)
             return
+        if isinstance(error.__cause__, OSError | MemoryError):
+            # It may be whole, for somebody else or at another time.
+            warnings.warn(f"cache: {error}; it is passed over, and the space solved again", RepcoreWarning, stacklevel=4)
+            return
         with contextlib.suppress(OSError):
             path.unlink()
         warnings.warn(f"cache: {error}; it is dropped, and the space solved again", RepcoreWarning, stacklevel=4)
@@ -183,13 +197,13 @@ class Store:
     def _sweep(self, alone: bool) -> None:
         """Unfinished files and empty directories: nobody is writing while we hold the lock."""
         now = time.time()
-        for path in self.path.glob(f"[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/{TEMPORARY}*"):
-            with contextlib.suppress(OSError):
-                if alone or now - path.stat().st_mtime > _ABANDONED:
-                    path.unlink()
+        _remove(
+            _listed(self.path, f"[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/{TEMPORARY}*"),
+            lambda path: alone or now - path.lstat().st_mtime > _ABANDONED,
+        )
         if alone:
             for pattern in ("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]", "[0-9a-f][0-9a-f]"):
-                for directory in self.path.glob(pattern):
+                for directory in _listed(self.path, pattern):
                     with contextlib.suppress(OSError):  # not empty
                         directory.rmdir()
 
@@ -204,15 +218,21 @@ class Store:
 
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path / _LOCK, timeout=_PATIENCE)
-            lock.acquire()
-        except (Timeout, NotImplementedError):
-            yield False
-            return
+            # Whoever may write to the directory may lock it: caches are shared within groups.
+            mode = stat.S_IMODE(self.path.stat().st_mode) & 0o666
         except OSError as error:
             raise StoreError(f"{os.fspath(self.path)!r}: cannot be written to: {reason(error)}") from error
+        lock = FileLock(self.path / _LOCK, timeout=_PATIENCE, mode=mode)
         try:
-            yield True
+            # Within the try: an interrupt can come as soon as the lock is held. Releasing what is not held does nothing.
+            alone = True
+            try:
+                lock.acquire()
+            except (Timeout, NotImplementedError):
+                alone = False
+            except OSError as error:
+                raise StoreError(f"{os.fspath(self.path)!r}: cannot be written to: {reason(error)}") from error
+            yield alone
         finally:
             lock.release()
 
@@ -246,6 +266,21 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except OSError:
         return False
+
+
+def _listed(place: Path, pattern: str) -> list[Path]:
+    """The paths below a directory; none of what cannot be listed, or is removed meanwhile."""
+    with contextlib.suppress(OSError):
+        return list(place.glob(pattern))
+    return []
+
+
+def _remove(paths: Iterable[Path], abandoned: Callable[[Path], bool] = lambda _: True) -> None:
+    """Remove unfinished files; what another process removes meanwhile, or may not be removed, is left to it."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            if abandoned(path):
+                path.unlink()
 
 
 def _unlink(path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from repcore.exact.grammar import shorten
+from repcore.plan import Choice, choose
 from repcore.reps.atoms import atoms
 from repcore.reps.hom import Hom
 from repcore.solve.certificate import Step
@@ -46,17 +47,21 @@ class Explanation:
         blocks: one for each pair of distinct summands; the sizes are after each reduction.
         cached: the file that holds the answer already, or None.
         dim: the dimension, where it is known without solving: in the file.
+        plan: the structure that ``rc.plan`` will take, and why.
     """
 
     title: str
     blocks: tuple[BlockExplanation, ...]
     cached: str | None = None
     dim: int | None = None
+    plan: Choice | None = None
 
     def __str__(self) -> str:
         unknowns = sum(b.unknowns for b in self.blocks)
         pairs = f"{len(self.blocks)} pair{'s' * (len(self.blocks) != 1)}"
         lines = [self.title, f"split: {pairs} of distinct summands, {unknowns} unknowns"]
+        if self.plan is not None:
+            lines.append(f"plan: {self.plan}")
         rows = [row for b in self.blocks for row in _rows(b)]
         if rows:
             lines += ["", *_columns([("pair", "copies", "step", "unknowns", "remark"), *rows]), ""]
@@ -79,7 +84,7 @@ def explain_space(space: Hom, cached: str | None = None, dim: int | None = None)
             unknowns = w.rep.dim * v.rep.dim
             left = reduced.orbits.count
             blocks.append(BlockExplanation(f"{v.rep} >> {w.rep}", copies, unknowns, reduced.steps, left, route, why))
-    return Explanation(title, tuple(blocks), cached, dim)
+    return Explanation(title, tuple(blocks), cached, dim, choose(space))
 
 
 def _route(reduced: Reduced) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from repcore.errors import StoreError
 
-__all__ = ["LARGEST", "take_dict", "take_int", "take_list", "take_text"]
+__all__ = ["LARGEST", "take_dict", "take_int", "take_list", "take_text", "unique"]
 
 LARGEST = 2**62
 """The largest size that is believed, so that sums of two still fit a machine word."""
@@ -44,6 +44,20 @@ def take_dict(value: object, where: str, *keys: str) -> dict[str, Any]:
     if missing:
         raise StoreError(f"{where}: the key {missing[0]!r} is missing; {_REPAIR}")
     return table
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, for ``object_pairs_hook``: readers differ in which of two equal keys they keep, so none is allowed.
+
+    Raises:
+        ValueError: a key stands twice.
+    """
+    out = dict(pairs)
+    if len(out) != len(pairs):
+        seen: set[str] = set()
+        twice = next(k for k, _ in pairs if k in seen or seen.add(k))
+        raise ValueError(f"the key {twice[:60]!r} stands twice in one object")
+    return out
 
 
 _REPAIR = "the file is damaged or no basis file, write it again with rc.dump"

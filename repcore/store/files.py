@@ -42,11 +42,12 @@ from repcore.exact.field import Field, compositum
 from repcore.exact.grammar import shorten
 from repcore.exact.matrix import Matrix, from_coo
 from repcore.reps.hom import FORMAT, Hom
+from repcore.solve.budget import physical_memory
 from repcore.solve.certificate import Certificate
 from repcore.store.atomic import reason, write_atomically
 from repcore.store.canonical import canonical
 from repcore.store.encode import decode_space, encode_space
-from repcore.store.fields import LARGEST, take_dict, take_int, take_list, take_text
+from repcore.store.fields import LARGEST, take_dict, take_int, take_list, take_text, unique
 
 __all__ = ["Summary", "basis_from_bytes", "basis_to_bytes", "read_basis", "read_summary", "write_basis"]
 
@@ -244,16 +245,20 @@ def _read(path: str | os.PathLike[str], limit: int, *, header_only: bool = False
             raise StoreError(f"{where}: is no regular file")
         if found.st_size > limit:
             raise StoreError(f"{where}: has {found.st_size} bytes, basis files have at most {limit}")
+        if not header_only and 2 * found.st_size > physical_memory():
+            # A sparse file takes no room on the disk, and all of it in memory.
+            raise StoreError(f"{where}: has {found.st_size} bytes, more than half of the memory of this machine")
         with open(path, "rb") as stream:
             if not header_only:
-                return stream.read()
+                # No more than what was asked about: the file may grow, and those of /proc have no end.
+                return stream.read(found.st_size)
             first = stream.read(8)
             size = struct.unpack("<Q", first)[0] if len(first) == 8 else 0
             return first + stream.read(min(size, _HEADER))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, MemoryError) as error:
         if isinstance(error, StoreError):
             raise
-        raise StoreError(f"{where}: cannot be read: {reason(error)}") from error
+        raise StoreError(f"{where}: cannot be read: {reason(error) or type(error).__name__}") from error
 
 
 def _document(data: memoryview, where: str) -> tuple[dict[str, Any], dict[str, Any], memoryview]:
@@ -275,9 +280,9 @@ def _document(data: memoryview, where: str) -> tuple[dict[str, Any], dict[str, A
 
 def _parse(text: bytes, where: str) -> object:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
-        # ValueError: no JSON, no UTF-8, or an integer of too many digits.
+        # ValueError: no JSON, no UTF-8, a key that stands twice, or an integer of too many digits.
         raise StoreError(f"{where}: is no basis file, or damaged: {type(error).__name__} in its header") from None
 
 

@@ -3,7 +3,7 @@
 ``laws`` says what is true of groups, representations, bases, plans, stores, backends and functions, and needs nothing but
 repcore. The strategies (:func:`groups`, :func:`reps`, :func:`elements`, ...) draw what to check it on, and need hypothesis
 (``pip install 'repcore[test]'``); they are loaded when they are first asked for. Where repcore is installed,
-``hypothesis.strategies.from_type`` knows its types.
+``hypothesis.strategies.from_type`` knows its types. A test of all representations of a group::
 
     from hypothesis import given
     from repcore.testing import laws, reps

@@ -29,6 +29,27 @@ def solved(space: rc.Hom) -> Case:
     return Case(rc.plan(basis), basis.to_numpy(np.float64, orthonormal=True))
 
 
+def schur(space: rc.Hom) -> Case:
+    """The plan in irrep coordinates, and its basis written down element by element: U_Y (e_a e_b^T (x) E_s / sqrt(d)) U_X^H."""
+    plan = rc.plan(space, structure="schur")
+    basis = np.zeros((plan.dim, *plan.shape), complex if plan.is_complex else float)
+    for block in plan.blocks:
+        u, v = block.structure.rows, block.structure.cols
+        elements, at_y, at_x = [], 0, 0
+        for m_y, m_x, d, endomorphisms in block.structure.parts:
+            for a in range(m_y):
+                for b in range(m_x):
+                    for e in endomorphisms:
+                        left, right = u[:, at_y + a * d : at_y + (a + 1) * d], v[:, at_x + b * d : at_x + (b + 1) * d]
+                        elements.append(left @ e @ right.conj().T / np.sqrt(d))
+            at_y, at_x = at_y + m_y * d, at_x + m_x * d
+        for n, ys in enumerate(block.rows):
+            for m, xs in enumerate(block.cols):
+                for k, element in enumerate(elements):
+                    basis[block.order[n, m, k]][np.ix_(ys, xs)] = element
+    return Case(plan, basis)
+
+
 def assembled(digest: str, shape: tuple[int, int], parts: list[tuple[Any, Any, Any]], is_complex: bool = False) -> Case:
     """A plan of (rows, cols, structure) with a scrambled order of theta, and its basis written down entry by entry."""
     rng = np.random.default_rng(len(digest))
@@ -85,6 +106,10 @@ def copies(group: rc.Group) -> rc.Hom:
     return 4 * one + 2 * V >> V * V + 3 * one + 2 * V
 
 
+def degrees() -> Any:
+    return rc.irrep(rc.SO(3), "0") + rc.irrep(rc.SO(3), "1") + rc.irrep(rc.SO(3), "2")
+
+
 def complex_group() -> rc.Group:
     return rc.Group(discrete=[[["I", 0], [0, "-I"]]], name="i")
 
@@ -104,6 +129,13 @@ CASES: dict[str, Callable[[], Case]] = {
     "SO(3), tensors": lambda: solved(rc.SO(3).rep ** 2 >> rc.SO(3).rep ** 2 + rc.SO(3).rep),
     "S4, regular": lambda: solved(rc.regular(rc.symmetric(4)) >> rc.regular(rc.symmetric(4))),
     "affine, not orthogonal": lambda: solved(rc.affine(2).rep >> rc.affine(2).rep ** 2),
+    "Schur, D4, copies": lambda: schur(copies(rc.dihedral(4))),
+    "Schur, D4, regular": lambda: schur(3 * rc.regular(rc.dihedral(4)) >> 2 * rc.regular(rc.dihedral(4))),
+    "Schur, D4, zero": lambda: schur(rc.dihedral(4).rep >> rc.trivial(rc.dihedral(4))),
+    "Schur, C8, complex type": lambda: schur(2 * rc.regular(rc.cyclic(8)) >> rc.regular(rc.cyclic(8))),
+    "Schur, Q8, quaternionic type": lambda: schur(rc.regular(rc.quaternion()) >> 2 * rc.regular(rc.quaternion())),
+    "Schur, SO(3), alternating": lambda: schur(3 * degrees() >> 2 * degrees() + rc.SO(3).rep ** 2),
+    "Schur, complex": lambda: schur(rc.SU(2).rep ** 2 + 2 * rc.SU(2).rep >> rc.SU(2).rep ** 3 + rc.SU(2).rep),
     "complex field": lambda: solved(2 * complex_group().rep >> complex_group().rep ** 2 + complex_group().rep),
 }
 
@@ -116,6 +148,7 @@ INSTANCES = [
     ("D4, copies", "float32"),
     ("SO(3), tensors", "float32"),
     ("S4, regular", "float32"),
+    ("Schur, D4, copies", "float32"),
 ]
 
 
@@ -174,6 +207,21 @@ class Torch:
     def apply(self, plan: rc.Plan, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
         return self.rct.Projector(plan).matvec(self.torch.tensor(theta), self.torch.tensor(x)).numpy()
 
+    def layer(self, space: rc.Hom, *arrays: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        """y for (theta, bias, x), and the gradients of Re <g, y> in all of them, for (theta, bias, x, g)."""
+        *leaves, g = (self.torch.tensor(a) for a in arrays)
+        theta, bias, x = (leaf.requires_grad_() for leaf in leaves)
+        layer = self.rct.Linear(space.domain, space.codomain, dtype=theta.dtype)
+        groups = [group for group in layer.plan.layer.groups if group.inputs]
+        named = {
+            f"coefficients.{i}": theta[group.start : group.start + group.size].view(group.shape) for i, group in enumerate(groups)
+        } | ({} if layer.bias is None else {"bias": bias})
+        y = self.torch.func.functional_call(layer, named, (x,))
+        if not y.requires_grad:  # the zero map
+            y = y + 0 * x.sum()
+        found = self.torch.autograd.grad((g.conj() * y).real.sum(), (theta, bias, x), allow_unused=True, materialize_grads=True)
+        return y.detach().numpy(), [f.numpy() for f in found]
+
     def penalty(self, plan: rc.Plan, W: np.ndarray, norm: str, relative: bool) -> tuple[np.ndarray, np.ndarray]:
         """The values of a stack of matrices, and the gradient of their sum: d f / d Re W + i d f / d Im W."""
         leaf = self.torch.tensor(W, requires_grad=True)
@@ -203,6 +251,19 @@ class Jax:
         with self.jax.enable_x64(True):
             # Compiled as a whole: operation by operation, each new shape is a dozen compilations.
             return np.asarray(self.jax.jit(verb)(self.rcj.projector(plan), *arrays))
+
+    def layer(self, space: rc.Hom, *arrays: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        """y for (theta, bias, x), and the gradients of Re <g, y> in all of them, for (theta, bias, x, g)."""
+        layer = self.rcj.linear(space.domain, space.codomain)
+
+        def total(theta: Any, bias: Any, x: Any, g: Any) -> Any:
+            y = layer.apply(layer.params(theta, bias), x)
+            return (g.conj() * y).real.sum(), y
+
+        with self.jax.enable_x64(True):
+            arguments = [self.jax.numpy.asarray(a) for a in arrays]
+            found, y = self.jax.jit(self.jax.grad(total, argnums=(0, 1, 2), has_aux=True))(*arguments)
+            return np.asarray(y), [np.asarray(f).conj() for f in found]
 
     def penalty(self, plan: rc.Plan, W: np.ndarray, norm: str, relative: bool) -> tuple[np.ndarray, np.ndarray]:
         """The values of a stack of matrices, and the gradient of their sum: d f / d Re W + i d f / d Im W."""
@@ -249,11 +310,23 @@ def rounding(plan: rc.Plan, dtype: np.dtype) -> float:
     - The constants: a thin Householder Q in float64 is off by ||dQ||_F <= sqrt(k) gamma(c N k) with a small integer c
       (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 19.3; c = 4 here). It enters twice in Q Q^H.
 
+    A Schur block multiplies by U_Y^H (sums of dY terms) and by T (sums of d dX), and back by sums of mX t and of r terms, each
+    with |dz| <= gamma(terms + 2) |A| |z| and || |A| ||_2 <= ||A||_F <= sqrt(dY), sqrt(dX). The columns of U are orthonormal to
+    16 n eps (tests/core/test_schur.py), which enters four times.
+
     Blocks and copies touch disjoint entries, so their squares add and the worst block bounds the whole.
     """
     worst = 0.0
     for block in plan.blocks:
-        size, k = block.rows.shape[1] * block.cols.shape[1], block.structure.dim
+        rows, cols = block.rows.shape[1], block.cols.shape[1]
+        if isinstance(block.structure, rc.Schur):
+            parts = block.structure.parts
+            inner = max(d * cols for *_, d, _ in parts) + max(m * len(e) for _, m, _, e in parts)
+            executed = 2 * float(np.sqrt(rows * cols)) * gamma(2 * rows + inner + 4, dtype)
+            constants = 4 * 16 * (rows + cols) * float(np.finfo(np.float64).eps) * float(np.sqrt(rows + cols))
+            worst = max(worst, executed + constants)
+            continue
+        size, k = rows * cols, block.structure.dim
         executed = gamma(size + 2, dtype) + gamma(k + 2, dtype)
         constants = 2 * gamma(4 * size * k, np.dtype(np.complex128 if plan.is_complex else np.float64))
         worst = max(worst, float(np.sqrt(k)) * (executed + constants))

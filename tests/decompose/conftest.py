@@ -19,8 +19,12 @@ def floats(rep: rc.Rep, i: int) -> np.ndarray[Any, Any]:
     return to_orthonormal(rep.matrix(i).to_numpy(), rep, rep)
 
 
-def words(rep: rc.Rep, count: int = 12) -> Iterator[np.ndarray[Any, Any]]:
-    """Random elements of the group: products of discrete generators and of exponentials of Lie generators."""
+def words(rep: rc.Rep, count: int = 12) -> Iterator[tuple[np.ndarray[Any, Any], float]]:
+    """Random elements of the group, and what the rounding in them is relative to.
+
+    An element is a product of discrete generators and of exponentials of Lie generators; rounding is relative to the product of
+    the norms of the factors.
+    """
     from scipy.linalg import expm
 
     rng = np.random.default_rng(5)
@@ -28,9 +32,12 @@ def words(rep: rc.Rep, count: int = 12) -> Iterator[np.ndarray[Any, Any]]:
     images = [floats(rep, i) for i in range(len(rep.group.generators))]
     for _ in range(count):
         g = np.eye(rep.dim, dtype=np.result_type(np.float64, *images))
-        for i in rng.integers(0, len(images), 6):
-            g = g @ (images[i] if i < n_discrete else expm(rng.normal() * images[i]))
-        yield g
+        size = 1.0
+        for i in rng.integers(0, max(1, len(images)), 6 if images else 0):
+            factor = images[i] if i < n_discrete else expm(rng.normal() / 2 * images[i])
+            size *= np.linalg.norm(factor, 2)
+            g = g @ factor
+        yield g, size
 
 
 def block_form(found: rc.Decomposition, g: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -60,10 +67,9 @@ def checked(rep: rc.Rep, found: rc.Decomposition | None = None) -> rc.Decomposit
     assert np.abs(back @ u - np.eye(n)).max() < room * scale
     if found.is_orthogonal:
         assert np.abs(back - u.conj().T).max() == 0
-    for g in words(rep):
-        size = max(1.0, np.linalg.norm(g, 2))
+    for g, size in words(rep):
         # What computing g and the product below rounds on its own, on top of what is proved.
-        allowed = found.residual * size + room * size * scale
+        allowed = found.residual * max(1.0, np.linalg.norm(g, 2)) + room * size * scale
         assert np.linalg.norm(g @ u - u @ block_form(found, g), 2) <= allowed
     for c in found:
         check_endomorphisms(c)
@@ -92,9 +98,3 @@ Check = Callable[..., rc.Decomposition]
 def check() -> Check:
     """``check(V)`` decomposes V, checks the laws by independent code and returns the decomposition."""
     return checked
-
-
-@pytest.fixture
-def elements() -> Callable[[rc.Rep], Iterator[np.ndarray[Any, Any]]]:
-    """``elements(V)`` yields images of random group elements as floats."""
-    return words

@@ -42,7 +42,18 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_there_is_something_to_execute() -> None:
-    assert [kind for kind, _ in BLOCKS] == ["python", "text", "toml", "console", "python", "text", "python", "text"]
+    assert [kind for kind, _ in BLOCKS] == [
+        "python",
+        "text",
+        "toml",
+        "console",
+        "python",
+        "text",
+        "python",
+        "text",
+        "python",
+        "text",
+    ]
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))

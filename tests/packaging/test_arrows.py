@@ -38,11 +38,23 @@ RANK = {room: rank for rank, room in enumerate(room for step in LAYERS for room 
 SHORTHANDS = {("repcore/groups/group.py", "reps"): "G.rep, the defining representation"}
 
 CORE = "repcore"
-BACKENDS = ("repcore_torch", "repcore_jax")
-FRAMEWORKS = {"torch", "torchvision", "jax", "jaxlib", "flax", "optax", "equinox", "matplotlib"}
-OWN_FRAMEWORKS = {"repcore_torch": {"torch", "torchvision"}, "repcore_jax": {"jax", "jaxlib", "flax", "optax"}}
+BACKENDS = ("repcore_torch", "repcore_jax", "repcore_hypothesis")
+# Modules of the core that are public themselves; all others are reached through their names in `repcore`.
+PUBLIC_MODULES = {"repcore.testing"}
+FRAMEWORKS = {"hypothesis", "torch", "torchvision", "jax", "jaxlib", "flax", "optax", "equinox", "matplotlib"}
+OWN_FRAMEWORKS = {
+    "repcore_torch": {"torch", "torchvision"},
+    "repcore_jax": {"jax", "jaxlib", "flax", "optax"},
+    "repcore_hypothesis": {"hypothesis"},
+}
 # What a part may import beside the core dependencies: an extra of pyproject.toml.
-EXTRAS = {"repcore.plot": "plot", "repcore.testing": "test", "repcore_torch": "torch", "repcore_jax": "jax"}
+EXTRAS = {
+    "repcore.plot": "plot",
+    "repcore.testing": "test",
+    "repcore_torch": "torch",
+    "repcore_jax": "jax",
+    "repcore_hypothesis": "test",
+}
 
 
 @dataclass(frozen=True)
@@ -125,7 +137,11 @@ def public_only(source: Source, imported: Import, public: Collection[str]) -> st
         if imported.name is None or imported.name in public:
             return None
         return f"{CORE}.{imported.name} is not a public name"
-    if imported.module.split(".")[1] in public or f"{imported.module}.".startswith(f"{source.part}."):
+    if (
+        imported.module in PUBLIC_MODULES
+        or imported.module.split(".")[1] in public
+        or f"{imported.module}.".startswith(f"{source.part}.")
+    ):
         return None
     return f"{imported.module} is not public: import the name from {CORE}"
 
@@ -169,8 +185,10 @@ def complaints(root: Path, public: Collection[str], shorthands: Collection[tuple
                         yield f"{where}: {source.room} imports {room}, which comes after it"
             elif target in BACKENDS and target != source.package:
                 yield f"{where}: {source.package} imports {target}"
-            elif target in FRAMEWORKS - OWN_FRAMEWORKS.get(source.package, set()) and not (
-                source.part == "repcore.plot" and target == "matplotlib" and imported.within_function
+            elif (
+                target in FRAMEWORKS - OWN_FRAMEWORKS.get(source.package, set())
+                and not (source.part == "repcore.plot" and target == "matplotlib" and imported.within_function)
+                and not (source.part == "repcore.testing" and target == "hypothesis")
             ):
                 yield f"{where}: {source.part} imports {target}"
         if uses_face:
@@ -215,10 +233,12 @@ GOOD = {
     "repcore/plot.py": "def draw():\n    import matplotlib.pyplot\n",
     "repcore/testing/__init__.py": "from repcore import Number\nfrom repcore.testing.laws import law\n",
     "repcore/testing/laws.py": "import repcore as rc\nlaw = rc.Number, rc.__version__\n",
+    "repcore/testing/strategies.py": "import hypothesis\n",
     "repcore/cli.py": "import repcore as rc\nfrom repcore.exact.number import Number\n",
     "backends/repcore_torch/__init__.py": "import torch\nimport repcore as rc\nfrom .linear import Linear\n",
     "backends/repcore_torch/linear.py": "from repcore import Number\nLinear = Number\n",
     "backends/repcore_jax/__init__.py": "import jax, optax\n",
+    "backends/repcore_hypothesis/__init__.py": "import hypothesis\nfrom repcore.testing import laws\n",
 }
 
 PLANTED = {
@@ -233,6 +253,8 @@ PLANTED = {
     "a room without a place": ("repcore/shed.py", ""),
     "torch in the core": ("repcore/plan.py", "def f():\n    import torch\n"),
     "jax in the core": ("repcore/plan.py", "from jax import numpy\n"),
+    "hypothesis in the core": ("repcore/plan.py", "import hypothesis\n"),
+    "hypothesis in a backend": ("backends/repcore_jax/bad.py", "import hypothesis\n"),
     "matplotlib outside plot": ("repcore/cli.py", "def f():\n    import matplotlib\n"),
     "matplotlib at the top of plot": ("repcore/plot.py", "import matplotlib\n"),
     "a backend in the core": ("repcore/cli.py", "import repcore_torch\n"),

@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-PACKAGES = ("repcore", "repcore_torch", "repcore_jax")
+PACKAGES = ("repcore", "repcore.testing", "repcore.testing.laws", "repcore_torch", "repcore_jax")
 
 
 @pytest.fixture(scope="module")

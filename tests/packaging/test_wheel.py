@@ -12,7 +12,7 @@ import pytest
 
 import repcore
 
-PACKAGES = ("repcore", "repcore_torch", "repcore_jax")
+PACKAGES = ("repcore", "repcore_torch", "repcore_jax", "repcore_hypothesis")
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def metadata(wheel: zipfile.ZipFile, name: str) -> str:
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_holds_the_packages_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     tops = {name.partition("/")[0] for name in wheel.namelist()}
     assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)
 
@@ -55,10 +55,11 @@ def test_the_metadata_is_complete(wheel: zipfile.ZipFile) -> None:
     assert fields["License-Expression"] == "MIT"
     assert set(fields.get_all("Provides-Extra", [])) == {"torch", "jax", "plot", "test", "docs", "dev"}
     assert "repcore = repcore.cli:main" in metadata(wheel, "entry_points.txt")
+    assert "[hypothesis]\nrepcore = repcore_hypothesis:register" in metadata(wheel, "entry_points.txt")
     assert "The repcore authors" in metadata(wheel, "licenses/LICENSE")
 
 
-@pytest.mark.parametrize("name", ["backends", "tests", "docs", "examples", "repcore", "repcore_torch", "repcore_jax"])
+@pytest.mark.parametrize("name", ["backends", "tests", "docs", "examples", *PACKAGES])
 def test_the_install_shows_the_packages_only(root: Path, tmp_path: Path, name: str) -> None:
     # Asked from a folder outside the tree: the current one is always on the path of `python -c`.
     program = f"import importlib.util; print(getattr(importlib.util.find_spec({name!r}), 'origin', None))"

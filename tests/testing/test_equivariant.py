@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 
 import repcore as rc
 from repcore.testing import Element, groups, homs, laws
@@ -108,11 +108,13 @@ def test_equivariant_maps_pass_and_a_changed_entry_fails(space: rc.Hom) -> None:
     basis = rc.solve(space, store=None).to_numpy(np.float64, orthonormal=True)
     W = basis.sum(axis=0)
     check(lambda x: x @ W.T, X, Y, samples=3)
-    assume(len(basis) < W.size)
-    # Any map outside the space, of the size of the weight.
+    if len(basis) == W.size:  # every map is equivariant
+        return
+    # A map that is orthogonal to the space, unless the first unit is in it.
     outside = np.eye(W.size)[0].reshape(W.shape)
     outside = outside - rc.plan(space).project(outside)
-    assume(np.linalg.norm(outside) > 1e-3)
+    if np.linalg.norm(outside) < 1e-3:
+        return
     moved = W + 1e-6 * outside / np.linalg.norm(outside)
     with pytest.raises(AssertionError):
         check(lambda x: x @ moved.T, X, Y, samples=3)
@@ -146,11 +148,11 @@ def test_the_bound_follows_the_size_of_the_values(scale: float) -> None:
 
 
 def test_a_rounded_function_is_judged_by_its_noise() -> None:
-    """Half precision inside a function that takes and returns doubles: measured, since no dtype says so."""
+    """Errors of 1e-10, as a long computation in double precision may have: measured, since neither dtype nor shape says so."""
 
     def rounded(x: np.ndarray) -> np.ndarray:
         size = np.linalg.norm(x, axis=-1, keepdims=True)
-        return x * size + 1e-10 * np.sin(1e14 * x)
+        return x * size + 1e-10 * np.sin(1e18 * x)
 
     check(rounded, V, V)
     with pytest.raises(AssertionError):
@@ -180,7 +182,7 @@ def test_what_cannot_be_judged_is_refused() -> None:
         check(lambda x: {"y": x}, V, V)
     with pytest.raises(rc.IncompatibleError, match="samples"):
         check(lambda x: x, V, V, samples=-1)
-    with pytest.raises(rc.IncompatibleError, match="like: .*got str"):
+    with pytest.raises(rc.IncompatibleError, match=r"like: .*got str"):
         check(lambda x: x, V, V, like="torch")
 
 

@@ -52,8 +52,12 @@ def test_laws_of_representations(name: str, law: laws.Law) -> None:
         law(rep)
 
 
+# Solving takes longer than asking: one group of each sort.
+SORTS = ["no generators", "D4", "icosahedral", "complex", "in a lattice", "O(3)", "U(2)", "GL(2)", "E(2)", "product"]
+
+
 @pytest.mark.parametrize("law", laws.for_basis.values(), ids=laws.for_basis)
-@pytest.mark.parametrize("name", GROUPS)
+@pytest.mark.parametrize("name", SORTS)
 def test_laws_of_bases(name: str, law: laws.Law) -> None:
     V = GROUPS[name].rep
     for space in (V >> 2 * V + rc.trivial(V.group), V >> V.dual, 0 * V >> V):
@@ -61,7 +65,7 @@ def test_laws_of_bases(name: str, law: laws.Law) -> None:
 
 
 @pytest.mark.parametrize("law", laws.for_projector.values(), ids=laws.for_projector)
-@pytest.mark.parametrize("name", GROUPS)
+@pytest.mark.parametrize("name", SORTS)
 def test_laws_of_projectors(name: str, law: laws.Law) -> None:
     V = GROUPS[name].rep
     for space in (V * V >> V * V, V >> 0 * V, 3 * V >> 2 * V):
@@ -228,9 +232,16 @@ def test_laws_are_plain_functions_that_name_themselves(law: Callable[..., None])
 # ------------------------------------------------------------------------------------------------ what laws are made of
 
 
-@pytest.mark.parametrize(
-    "m", [[[2, 1], [1, 1]], [[0, "I"], [1, 0]], [["sqrt(2)", 1], [1, "sqrt(2)"]], [[1]], [[0, 2, 0], [0, 0, 1], [3, 0, 0]]]
-)
+INVERTIBLE: list[list[list[Any]]] = [
+    [[1]],
+    [[2, 1], [1, 1]],
+    [[0, "I"], [1, 0]],
+    [["sqrt(2)", 1], [1, "sqrt(2)"]],
+    [[0, 2, 0], [0, 0, 1], [3, 0, 0]],
+]
+
+
+@pytest.mark.parametrize("m", INVERTIBLE, ids=str)
 def test_inverse(m: list[list[Any]]) -> None:
     given = rc.matrix(m)
     back = inverse(given)

@@ -35,14 +35,14 @@ def test_hypothesis_does_not_load_repcore() -> None:
     assert seen == "False True"
 
 
-@pytest.mark.parametrize(
-    "order",
-    [
-        "import hypothesis; import repcore as rc",
-        "import repcore as rc; import hypothesis",
-        "import hypothesis, repcore.basis; import repcore as rc",
-    ],
-)
+ORDERS = [
+    "import hypothesis; import repcore as rc",
+    "import repcore as rc; import hypothesis",
+    "import hypothesis, repcore.basis; import repcore as rc",
+]
+
+
+@pytest.mark.parametrize("order", ORDERS)
 def test_types_are_registered_in_either_order(order: str) -> None:
     program = f"""
 {order}

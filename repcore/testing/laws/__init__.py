@@ -14,7 +14,7 @@ registry                      its laws take                              all of 
 
 A law returns nothing and raises AssertionError, naming itself, its equation and a counterexample that can be pasted. Exact laws
 compare exactly; the others have a bound that is derived from dtype and size. :func:`assert_equivariant` asks the same of any
-function. No law needs hypothesis; what a test wants to parametrise over is a registry:
+function. No law needs hypothesis; what a test wants to parametrise over is a registry::
 
     @pytest.mark.parametrize("law", laws.for_rep.values(), ids=laws.for_rep)
     def test_my_representation(law):

@@ -46,7 +46,7 @@ def converter(f: Any, like: Any, dtype: Any) -> Callable[[Array], Any]:
     if like is None or isinstance(like, np.ndarray | np.generic):
         short = np.dtype(dtype or ("float64" if like is None else f"{like.dtype}"))
         return lambda x: x.astype(_as_complex(short, x))
-    wanted = dtype or like.dtype
+    wanted: Any = dtype or getattr(like, "dtype", None)
     if hasattr(like, "new_tensor"):
 
         def to_torch(x: Array) -> Any:

@@ -56,7 +56,7 @@ class Decomposition(Protocol):
 
     @property
     def residual(self) -> float:
-        """A bound on max over the generators g of |rho(g) U - U (block form)|."""
+        """A proven bound on the spectral norm of rho(g) U - U (block form), for every g."""
         ...
 
     @property

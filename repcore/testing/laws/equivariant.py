@@ -37,19 +37,21 @@ def assert_equivariant(
 ) -> None:
     """Assert that f(rho_X(g) x) = rho_Y(g) f(x), for every generator g and some random products of generators.
 
-    f takes an array of shape (*batch, dim X) and returns one of shape (*batch, dim Y); it need not be linear. A Lie generator A
-    acts by exp(t A) with the t of :class:`Element`. Labelled irreps are in their orthonormal convention, as in plans and layers.
+    f takes an array of shape ``(*batch, dim X)`` and returns one of shape ``(*batch, dim Y)``; it need not be linear. A Lie
+    generator A acts by exp(t A) with the t of :class:`Element`. Labelled irreps are in their orthonormal convention, as in plans
+    and layers.
 
-    The bound on the norm of f(rho_X(g) x) - rho_Y(g) f(x), with u the unit roundoff of the coarser of the dtypes of argument
-    and result, all norms Euclidean over the whole batch, and x' = rho_X(g) x:
+    The bound on the norm of f(x') - rho_Y(g) f(x) with x' = rho_X(g) x, where u is the unit roundoff of the coarser of the dtypes
+    of argument and result, and all norms are Euclidean over the whole batch::
 
         c u (L' |rho_X| |x| + |f(x')| + |rho_Y| (L |x| + |f(x)|)) + 8 (n' + |rho_Y| n)
 
     - c is the number of ``operations``: the argument, the constants inside f and every intermediate result are rounded, and a
       chain of c rounded operations is off by c u relative to the size of what it carries.
-    - L and L' are the Lipschitz constants of f around x and x', estimated by differences along random directions d as
-      sqrt(dim) max |f(x + h d) - f(x)| / |h d|, h = sqrt(u): the mean square of |J d| over |d| is |J|_F^2 / dim, and |J|_F
-      bounds the spectral norm. They carry the rounding of rho_X(g) x through f.
+    - L and L' are the Lipschitz constants of f around x and x', estimated as sqrt(dim) times the largest of some difference
+      quotients ``|f(x + h d) - f(x)| / |h d|`` with random directions d and h = sqrt(u): on average the square of the quotient is
+      the squared Frobenius norm of the Jacobian over dim, and that norm bounds the spectral one. They carry the rounding of
+      rho_X(g) x through f.
     - n and n' are the computational noise of f at x and x': the standard deviation of its rounding errors, read off the fourth
       differences of f at seven points a few u apart, where a smooth function has none (More and Wild, Estimating Computational
       Noise, SIAM J. Sci. Comput. 33, 2011). They cover chains inside f that are longer than ``operations``; 8 is for the
@@ -61,7 +63,8 @@ def assert_equivariant(
         Y: the representation on the result; ``trivial(G)`` for an invariant function.
         samples: random products of two to four generators, beside every single generator.
         seed: of products and arguments.
-        dtype: of the argument; that of ``like``, of the parameters of f if it is a module of torch, or float64.
+        dtype: of the argument; that of ``like``, of the parameters of f if it is a module of torch, or float64. Say so if f works
+            in a shorter dtype than it returns: rounding to a coarser grid looks constant from nearby.
         like: an array of the framework, dtype and device that f wants. Left out, NumPy arrays are passed, which functions of
             JAX take, and tensors to modules of torch.
         batch: leading axes of the argument.
@@ -159,6 +162,11 @@ class _Function:
         x = to_numpy(self.give(x)).astype(x.dtype)  # what f sees; the rest is done in double precision
         moved = x @ on_x.T
         value, u = self(x)
+        repeated = norm(self(x)[0] - value)
+        if repeated > self.operations * u * (norm(x) + norm(value)):
+            raise IncompatibleError(
+                f"f: two calls with the same argument differ by {repeated:.1e}; switch off what is random (dropout: f.eval())"
+            )
         again, _ = self(moved)
         defect = norm(again - value @ on_y.T)
         size_x, size_y = (float(np.linalg.norm(m, 2)) if m.size else 0.0 for m in (on_x, on_y))
@@ -168,11 +176,6 @@ class _Function:
         rounding = self.operations * u * scale
         measured = 8 * (noise_there + size_y * noise)
         terms = {"u": u, "operations": float(self.operations), "scale": scale, "noise": measured}
-        repeated = norm(self(x)[0] - value)
-        if repeated > rounding:
-            raise IncompatibleError(
-                f"f: two calls with the same argument differ by {repeated:.1e}; switch off what is random (dropout: f.eval())"
-            )
         if rounding + measured > scale / 8:
             raise IncompatibleError(
                 f"dtype: with unit roundoff {u:.1e} and {self.operations} operations the bound is as large as the values; "

@@ -116,7 +116,7 @@ def permutation_groups(*, max_degree: int = 5, max_generators: int = 2, max_orde
 
     >>> from hypothesis import find
     >>> find(permutation_groups(), lambda G: rc.order(G) >= 3)
-    PermutationGroup([[1, 2, 0]])
+    PermutationGroup([[2, 0, 1]])
     """
     degree, size = count(max_degree, "max_degree", 1), count(max_generators, "max_generators", 0)
     largest = count(max_order, "max_order", 1)
@@ -124,9 +124,12 @@ def permutation_groups(*, max_degree: int = 5, max_generators: int = 2, max_orde
     @st.composite
     def draw_group(draw: st.DrawFn) -> rc.Group:
         n = draw(st.integers(1, degree))
-        generators = draw(st.lists(st.permutations(range(n)), max_size=size))
-        group = rc.PermutationGroup(generators, degree=n)
-        if factorial(n) > largest:
+        # hypothesis prefers to leave the first points alone; counted from the end these are the last ones, which can be dropped.
+        drawn = [[n - 1 - x for x in reversed(p)] for p in draw(st.lists(st.permutations(range(n)), max_size=size))]
+        moved = max((x + 1 for p in drawn for x in p if p[x] != x), default=1)
+        points = moved + draw(st.integers(0, n - moved))
+        group = rc.PermutationGroup([p[:points] for p in drawn], degree=points)
+        if factorial(points) > largest:
             assume(rc.order(group) <= largest)
         return group
 
@@ -143,8 +146,8 @@ def finite_matrix_groups(*, max_dim: int = 4, max_order: int = 48) -> st.SearchS
         InvalidArgument: a limit that is no positive integer.
 
     >>> from hypothesis import find
-    >>> find(finite_matrix_groups(max_dim=2), lambda G: rc.order(G) == 3)
-    Group(discrete=[[[0, -1], [1, -1]]])
+    >>> find(finite_matrix_groups(), lambda G: any(not g.field.is_real for g in G.discrete))
+    Group(discrete=[[['-1/2 + sqrt(-3)/2']]])
     """
     limit, largest = count(max_dim, "max_dim", 1), count(max_order, "max_order", 1)
     fitting = [
