@@ -236,8 +236,7 @@ class Linear(nn.Module):
 
 def run(table: Table, layer: Any, weights: Sequence[Tensor | None], bias: Tensor | None, x: Tensor) -> Tensor:
     """y = W x + b for x (B, dim X), with the coefficients of each group of irreps in the order of the layer; -> (B, dim Y)."""
-    constants = table.layer
-    assert constants is not None  # noqa: S101  # only plans in irrep coordinates come here
+    constants: Any = table.layer
     groups = layer.groups
     if constants.fourier is not None and x.dtype in (torch.float32, torch.float64):
         return _run_fourier(constants, constants.fourier, groups, weights, bias, x)
@@ -284,10 +283,10 @@ def _run_in_place(
     The batch goes through them piece by piece: fresh memory costs more than the changes of basis do.
     """
     incoming, outgoing = constants.inputs[0], constants.outputs[0]
-    back, held = outgoing.reads[0]
+    back: Any = outgoing.reads[0][0]
+    held = outgoing.reads[0][1]
     where = incoming.where
     x = x[:, where] if isinstance(where, slice) else x.index_select(1, where)
-    assert back is not None  # noqa: S101  # of panels that are one number there is no whole
     (rows, n), (rows_y, n_y) = whole.shape, back.shape
     m, m_y, size = incoming.copies, outgoing.copies, len(x)
     step = min(size, max(_PIECE, _SMALL // (rows * m + rows_y * m_y)))

@@ -13,6 +13,7 @@ import typer
 import repcore
 from repcore.basis import EquivariantBasis
 from repcore.cli.cache import Json, cache
+from repcore.cli.decompose import decompose_command
 from repcore.cli.export import Dtype, Target, exported
 from repcore.cli.output import FAILED, progress, reported, show_json, show_table, show_text
 from repcore.errors import SpecError, StoreError
@@ -35,6 +36,7 @@ app = typer.Typer(
     "understood, 3 verification failed.",
 )
 app.add_typer(cache, name="cache")
+app.command("decompose")(decompose_command)
 
 File = Annotated[Path, typer.Argument(help="A declarative file, .toml or .json.", show_default=False)]
 

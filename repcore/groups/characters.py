@@ -212,7 +212,8 @@ class CharacterTable:
 
     def _schur_bounds(self) -> list[int]:
         table = self.classes.table
-        fixed = np.sum(table.images[self.classes.representatives] == np.arange(table.images.shape[1]), axis=1)
+        moved: Ints = table.images[self.classes.representatives, :]
+        fixed: Ints = np.asarray(moved == moved[0]).astype(np.int64).sum(axis=1)
         found = self.inner_products(fixed).tolist()
         bounds = [gcd(d, x) for d, x in zip(self.degrees, found, strict=True)]
         fixing = {rows[0]: self._stabilizer(rows[0]) for rows in self.galois_orbits if self.degrees[rows[0]] > 1}

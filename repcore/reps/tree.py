@@ -17,6 +17,7 @@ from repcore.exact.matrix import Matrix
 from repcore.groups.group import Group
 
 if TYPE_CHECKING:
+    from repcore.decompose.gram import Orthonormal
     from repcore.reps.hom import Hom
 
 __all__ = [
@@ -180,6 +181,18 @@ class Rep:
                 "give the subgroup by generators in the defining representation of the group"
             )
         return self if subgroup == self.group else Restriction(subgroup, self)
+
+    def gram(self) -> Matrix:
+        """The invariant Gram matrix, exactly; see :func:`repcore.gram`."""
+        from repcore.store.decomposed import gram
+
+        return gram(self)
+
+    def orthogonalised(self) -> Orthonormal:
+        """The representation in orthonormal coordinates; see :func:`repcore.orthogonalised`."""
+        from repcore.store.decomposed import orthogonalised
+
+        return orthogonalised(self)
 
     def __rshift__(self, other: Rep) -> Hom:
         """The space of equivariant maps self -> other."""

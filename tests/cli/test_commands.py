@@ -180,7 +180,7 @@ def test_an_error_of_the_user_is_one_line(args: tuple[str, ...], part: str) -> N
     [
         (("solve", "a.toml"), "--out"),
         (("solve",), "Missing argument"),
-        (("decompose", "a.toml"), "No such command 'decompose'"),
+        (("soften", "a.toml"), "No such command 'soften'"),
         (("plot",), "No such command 'plot'"),
         (("solve", "a.toml", "--out", "b", "--fast"), "No such option"),
         (("export", "b.safetensors", "--to", "pickle", "--out", "x"), "pickle"),
@@ -249,6 +249,16 @@ def test_explain_solves_nothing() -> None:
     call("solve", "a.toml", "--out", "b")
     assert as_json("explain", "a.toml", "layer1")["maps"][0]["dim"] == 4
     assert "cached: the basis, of dimension 4" in call("explain", "a.toml", "layer1").stdout
+
+
+def test_decompose() -> None:
+    assert call("decompose", "a.toml").stdout.split("\n")[1].split()[:5] == ["X", "8", "4", "1", "real"]
+    rows = json.loads(call("decompose", "a.toml", "V", "--json").stdout)["components"]
+    assert [(r["rep"], r["dim"], r["multiplicity"], r["irrep dim"], r["type"]) for r in rows] == [("V", 2, 1, 2, "real")]
+    assert 0 <= rows[0]["residual"] < 1e-14
+    assert "there is no representation 'Y'" in call("decompose", "a.toml", "Y", status=1).stderr
+    Path("shear.toml").write_text("[group]\nlie = [[[0, 1], [0, 0]]]\n")
+    assert "completely reducible" in call("decompose", "shear.toml", status=1).stderr
 
 
 def test_verify() -> None:

@@ -35,7 +35,11 @@ LAYERS = (
 RANK = {room: rank for rank, room in enumerate(room for step in LAYERS for room in step)}
 
 # Arrows that run back all the same: a file, the room that it reaches up to, and the public name that needs it.
-SHORTHANDS = {("repcore/groups/group.py", "reps"): "G.rep, the defining representation"}
+SHORTHANDS = {
+    ("repcore/groups/group.py", "reps"): "G.rep, the defining representation",
+    ("repcore/reps/tree.py", "decompose"): "V.orthogonalised(), its type",
+    ("repcore/reps/tree.py", "store"): "V.gram(), V.orthogonalised()",
+}
 
 CORE = "repcore"
 BACKENDS = ("repcore_torch", "repcore_jax", "repcore_hypothesis")

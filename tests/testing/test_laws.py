@@ -24,7 +24,7 @@ GROUPS: dict[str, rc.Group] = {
     "icosahedral": rc.icosahedral(),
     "complex": rc.Group([[["zeta(3)", 0], [0, 1]], [[0, 1], [1, 0]]]),
     "in a lattice": rc.Group([[[0, -1], [1, -1]], [[0, 1], [1, 0]]]),
-    "infinite": rc.Group([[[1, 1], [0, 1]], [[2, 1], [1, 1]]]),
+    "infinite": rc.Group([[[1, 1], [0, 1]], [[1, 0], [0, -1]]]),
     "SO(3)": rc.SO(3),
     "O(3)": rc.O(3),
     "U(2)": rc.U(2),
