@@ -39,10 +39,7 @@ class Cosets:
 
     def action(self, e: int) -> Ints:
         """The permutation of the cosets by element number ``e``: gH -> egH."""
-        images = self.table.images
-        moved = images[e][images[self.first]]
-        found = [self.table.find_permutation(row) for row in moved]
-        return self.of[np.array(found, np.int64)]
+        return self.of[self.table.products(np.array(e), self.first)]
 
 
 @lru_cache(maxsize=64)
@@ -53,6 +50,9 @@ def cosets(group: Group, subgroup: Group) -> Cosets:
         GroupTooLargeError: the group is infinite or has too many elements to list.
         RepresentationError: a generator of ``subgroup`` is not in the group.
     """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     table = elements(group)
     if any(not a.is_zero for a in subgroup.lie):
         raise RepresentationError(f"subgroup: {subgroup} has Lie generators, so it is no subgroup of the finite group {group}")
@@ -67,23 +67,16 @@ def cosets(group: Group, subgroup: Group) -> Cosets:
         if e is None:
             raise RepresentationError(f"subgroup: its generator {i} is not an element of {group}")
         generators.append(e)
-    of = np.full(table.order, -1, np.int64)
-    first: list[int] = []
-    for start in range(table.order):
-        if of[start] >= 0:
-            continue
-        # The coset is the orbit of its least element under right multiplication by H.
-        of[start] = len(first)
-        first.append(start)
-        stack = [start]
-        while stack:
-            x = stack.pop()
-            for h in generators:
-                y = table.find_permutation(table.images[x][table.images[h]])
-                if y is not None and of[y] < 0:
-                    of[y] = of[start]
-                    stack.append(y)
-    return Cosets(table, np.array(first, np.int64), of)
+    # A coset is an orbit under right multiplication by the generators of H.
+    moves = [table.right(h) for h in generators] or [np.arange(table.order)]
+    starts = np.tile(np.arange(table.order), len(moves))
+    graph = coo_array((np.ones(len(starts), bool), (starts, np.concatenate(moves))), shape=(table.order, table.order))
+    _, label = connected_components(graph, directed=False)
+    _, first, of = np.unique(label, return_index=True, return_inverse=True)
+    ranks = np.argsort(first)
+    place = np.empty(len(ranks), np.int64)
+    place[ranks] = np.arange(len(ranks))
+    return Cosets(table, first[ranks].astype(np.int64), place[of.reshape(-1)])
 
 
 @dataclass(frozen=True, eq=False, repr=False)

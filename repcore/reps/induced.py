@@ -8,7 +8,6 @@ import numpy as np
 
 from repcore.errors import IncompatibleError, RepresentationError
 from repcore.exact.matrix import Matrix, block_diag, identity, kron, permutation_matrix, zeros
-from repcore.groups.finite import Elements
 from repcore.groups.group import Group
 from repcore.reps.action import discrete_image, lie_image
 from repcore.reps.atoms import Atom, _pieces, atoms  # pyright: ignore[reportPrivateUsage]
@@ -93,17 +92,12 @@ def _(rep: Induced, g: Matrix) -> Matrix:
     e = table.find(g)
     if e is None:
         raise RepresentationError(f"g: this matrix is not an element of {rep.group}, so it does not act on {rep}")
-    images, first = table.images, classes.first
-    target = classes.action(e)
-    blocks: list[Matrix] = []
-    known: dict[bytes, Matrix] = {}
-    for r, s in zip(first.tolist(), first[target].tolist(), strict=True):
-        # h = s^-1 g r, as permutations of the points.
-        h = np.argsort(images[s])[images[e][images[r]]]
-        key = h.tobytes()
-        if key not in known:
-            known[key] = discrete_image(rep.rep, _matrix(table, h))
-        blocks.append(known[key])
+    first, target = classes.first, classes.action(e)
+    # h = s^-1 g r
+    inner = table.products(table.inverses[first[target]], table.products(np.array(e), first))
+    # The subgroup may be written over a smaller field than the group: matrix() is over the smallest.
+    known = {h: discrete_image(rep.rep, table.matrix(h)) for h in np.unique(inner).tolist()}
+    blocks = [known[h] for h in inner.tolist()]
     moved = kron(permutation_matrix(target), identity(rep.rep.dim))
     return (moved @ block_diag(blocks)).reduced()
 
@@ -123,15 +117,3 @@ def _(rep: Induced) -> list[Atom]:
         Atom(induced(a.rep, rep.group), (a.positions[:, None, :] + starts[None, :, None]).reshape(len(a.positions), -1))
         for a in atoms(rep.rep)
     ]
-
-
-def _matrix(table: Elements, images: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Matrix:
-    """The element that permutes the points like ``images``, in the defining representation."""
-    e = table.find_permutation(images)
-    if e is None:
-        raise RepresentationError(f"group: the elements of {table.group} are not closed under products")
-    out = identity(table.group.dim)
-    for letter in table.word(e):
-        out = out @ table.group.discrete[letter]
-    # The subgroup may be written over a smaller field than the group.
-    return out.reduced()

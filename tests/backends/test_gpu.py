@@ -43,6 +43,23 @@ def test_torch_projects_and_differentiates_as_on_the_cpu(name: str, dtype: str) 
     assert np.abs(gradient.cpu().double().numpy() - (weight - exact)).max() <= limit
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an accelerator that torch can use")
+@pytest.mark.parametrize("training", [True, False])
+def test_native_layers_compute_as_on_the_cpu(training: bool) -> None:
+    import repcore_torch as rct
+
+    R = rc.regular(rc.dihedral(4))
+    layer = rct.Linear(8 * R, 4 * R, dtype=torch.float64)
+    torch.nn.init.normal_(layer.bias)
+    x = torch.randn(16, 64, dtype=torch.float64)
+    exact = layer(x).detach()
+    limit = 64 * sum(layer.shape) * float(np.finfo(np.float64).eps) * float(x.norm() * layer.weight.norm() + exact.norm())
+    with torch.set_grad_enabled(training):
+        found = layer.to("cuda")(x.to("cuda"))
+    assert found.device.type == "cuda"
+    assert float((found.detach().cpu() - exact).norm()) <= limit
+
+
 @pytest.fixture
 def jax_gpu() -> Iterator[object]:
     try:

@@ -1,4 +1,4 @@
-"""What the tests of faults share: a cache of its own for every test, programs in processes of their own, and what a cache may hold."""
+"""What the tests of faults share: a cache for every test, programs in processes of their own, and what a cache may hold."""
 
 from __future__ import annotations
 
@@ -39,9 +39,7 @@ def _start(script: str, *args: object) -> subprocess.Popen[str]:
     env = os.environ | {"OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", script, *map(str, args)]
     # In a group of its own, so that an interrupt for it is none for the tests.
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, start_new_session=True
-    )
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, start_new_session=True)
 
 
 @pytest.fixture

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
-import random
 import struct
 import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Callable
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ V = rc.SO(3).rep
 SPACE = V * V >> V * V
 
 Check = Callable[..., int]
+Entry = tuple[Store, Path, bytes]
 
 
 def parts(data: bytes) -> tuple[bytes, bytes]:
@@ -48,18 +50,19 @@ def whole(header: bytes, buffer: bytes) -> bytes:
 
 
 @pytest.fixture
-def entry(tmp_path: Path) -> tuple[Store, Path, bytes]:
+def entry(tmp_path: Path) -> Entry:
     store = Store(tmp_path / "cache")
     path = store.put(compute(SPACE))
     return store, path, path.read_bytes()
 
 
 @pytest.mark.parametrize("count", [150, pytest.param(None, marks=pytest.mark.slow)])
-def test_a_flipped_bit_anywhere_is_found(entry: tuple[Store, Path, bytes], count: int | None) -> None:
+def test_a_flipped_bit_anywhere_is_found(entry: Entry, count: int | None) -> None:
     """Random bits of the entry; all of them in the slow tests. The padding of the header is the one place that means nothing."""
     store, path, data = entry
     right = compute(SPACE)
-    bits = range(8 * len(data)) if count is None else random.Random(1).sample(range(8 * len(data)), count)
+    size = 8 * len(data)
+    bits = range(size) if count is None else np.random.default_rng(1).choice(size, count, replace=False).tolist()
     for bit in bits:
         damaged = bytearray(data)
         damaged[bit // 8] ^= 1 << bit % 8
@@ -73,7 +76,7 @@ def test_a_flipped_bit_anywhere_is_found(entry: tuple[Store, Path, bytes], count
             assert not path.exists()
 
 
-def test_every_truncation_of_an_entry_is_found(entry: tuple[Store, Path, bytes]) -> None:
+def test_every_truncation_of_an_entry_is_found(entry: Entry) -> None:
     store, path, data = entry
     for end in (*range(40), *range(40, len(data), 61), len(data) - 1):
         path.write_bytes(data[:end])
@@ -82,7 +85,7 @@ def test_every_truncation_of_an_entry_is_found(entry: tuple[Store, Path, bytes])
         assert not path.exists()
 
 
-def test_a_newer_schema_says_what_to_do_and_is_left_alone(entry: tuple[Store, Path, bytes], forgetful: Callable[[], None]) -> None:
+def test_a_newer_schema_says_what_to_do_and_is_left_alone(entry: Entry, forgetful: Callable[[], None]) -> None:
     store, path, data = entry
     newer = path.with_name(path.name.replace(".1.", ".2."))
     newer.write_bytes(data.replace(b"repcore-basis-1", b"repcore-basis-2"))
@@ -98,9 +101,7 @@ def test_a_newer_schema_says_what_to_do_and_is_left_alone(entry: tuple[Store, Pa
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.EMFILE, errno.EACCES])
-def test_an_entry_that_cannot_be_read_now_is_kept(
-    entry: tuple[Store, Path, bytes], code: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_entry_that_cannot_be_read_now_is_kept(entry: Entry, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Too many open files, or a permission, are no damage."""
     store, path, data = entry
 
@@ -115,7 +116,7 @@ def test_an_entry_that_cannot_be_read_now_is_kept(
     assert store.get(SPACE) == compute(SPACE)
 
 
-def test_symlinks_for_entries(entry: tuple[Store, Path, bytes], tmp_path: Path, forgetful: Callable[[], None]) -> None:
+def test_symlinks_for_entries(entry: Entry, tmp_path: Path, forgetful: Callable[[], None]) -> None:
     """One to a good file is followed. Of others the link is dropped, never what it points to."""
     store, path, data = entry
     (tmp_path / "good").write_bytes(data)
@@ -157,15 +158,15 @@ def test_something_else_for_a_lock(kind: str, tmp_path: Path, forgetful: Callabl
             lock.symlink_to(lock)
         case _:
             lock.symlink_to(precious)
-    begin = time.perf_counter()
+    begin = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rc.RepcoreWarning)
         assert rc.solve(SPACE, store=lock.parent) == compute(SPACE)
-    assert time.perf_counter() - begin < 8
+    assert time.process_time() - begin < 8
     assert precious.read_text() == "mine"
 
 
-def test_only_files_of_the_store_are_entries(entry: tuple[Store, Path, bytes]) -> None:
+def test_only_files_of_the_store_are_entries(entry: Entry) -> None:
     store, path, data = entry
     others = [path.with_name(n) for n in ("model.safetensors", "x" * 64 + ".1.safetensors", "0" * 64 + ".1.safetensors")]
     for other in others:
@@ -233,38 +234,42 @@ def test_a_header_of_any_announced_length(size: int, tmp_path: Path) -> None:
             reader(tmp_path / "a.safetensors")
 
 
-def test_a_sparse_file_beyond_the_memory_is_not_read(entry: tuple[Store, Path, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sparse_file_beyond_the_memory_is_not_read(entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
     store, path, _ = entry
     with open(path, "r+b") as stream:
         stream.truncate(2**32)
     monkeypatch.setattr(files, "physical_memory", lambda: 2**32)
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.warns(rc.RepcoreWarning, match="more than half of the memory"):
         assert store.get(SPACE) is None
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1
     assert budget.physical_memory() > 2**28
 
 
 TALL = {"dim": 30_000, "discrete": [{"shape": [30_000, 30_000], "entries": [[0, 0, "1"], [0, 1, "1"]]}], "lie": []}
-SLOW = {"dim": 2, "discrete": [{"shape": [2, 2], "entries": [[0, 0, "2"], [0, 1, "zeta(5000)"], [1, 0, "1"], [1, 1, "2"]]}], "lie": []}
+SLOW = {
+    "dim": 2,
+    "discrete": [{"shape": [2, 2], "entries": [[0, 0, "2"], [0, 1, "zeta(5000)"], [1, 0, "1"], [1, 1, "2"]]}],
+    "lie": [],
+}
 
 
 @pytest.mark.parametrize("group", [TALL, SLOW], ids=["tall", "a field of degree 2000"])
 def test_a_generator_that_would_take_days_to_invert(group: dict[str, Any], tmp_path: Path) -> None:
     """A file of some hundred bytes: the inverse would be a dense matrix of gigabytes."""
-    import hashlib
-
     header, buffer = parts(basis_to_bytes(compute(V >> V)))
-    document = json.loads(json.loads(header)["__metadata__"]["repcore"]) | {"declaration": {"group": group, "domain": {}, "codomain": {}}}
+    document = json.loads(json.loads(header)["__metadata__"]["repcore"]) | {
+        "declaration": {"group": group, "domain": {}, "codomain": {}}
+    }
     del document["checksum"]
     plain = json.dumps(document, sort_keys=True, separators=(",", ":"))
     document["checksum"] = hashlib.sha256(plain.encode() + buffer).hexdigest()
     header = json.dumps(json.loads(header) | {"__metadata__": {"repcore": json.dumps(document)}}).encode()
     (tmp_path / "a.safetensors").write_bytes(whole(header, buffer))
-    begin = time.perf_counter()
-    with pytest.raises(rc.StoreError, match="singular|'node' is missing"):
+    begin = time.process_time()
+    with pytest.raises(rc.StoreError, match=r"singular|'node' is missing"):
         rc.load(tmp_path / "a.safetensors")
-    assert time.perf_counter() - begin < 10
+    assert time.process_time() - begin < 10
 
 
 def test_singular_generators_are_found_block_by_block() -> None:
@@ -283,8 +288,6 @@ def test_singular_generators_are_found_block_by_block() -> None:
             assert rc.Group([a.tolist()]).dim == n
     assert verdicts == {False, True}
     # Modulo the first primes that are tried it is singular, exactly it is not.
-    from itertools import islice
-
     p = int(np.prod([int(x) for x in islice(QQ.primes(), 3)], dtype=object))
     assert rc.Group([[[p, 0, 1], [0, 1, 1], [0, 0, 1]]]).dim == 3
     n = 5000
@@ -309,10 +312,10 @@ DOTS = {
 def test_dotted_keys_that_would_take_hours(case: str, tmp_path: Path) -> None:
     """The time of the standard reader of TOML is quadratic in the parts of a key."""
     (tmp_path / "a.toml").write_bytes(DOTS[case])
-    begin = time.perf_counter()
-    with pytest.raises(rc.SpecError, match="is nested deeper than 64|too many dots"):
+    begin = time.process_time()
+    with pytest.raises(rc.SpecError, match=r"is nested deeper than 64|too many dots"):
         rc.load(tmp_path / "a.toml")
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 def test_dots_that_are_no_keys_are_read(tmp_path: Path) -> None:
@@ -327,16 +330,33 @@ def test_dots_that_are_no_keys_are_read(tmp_path: Path) -> None:
 def test_many_keys_of_which_one_stands_twice(tmp_path: Path) -> None:
     text = "{" + ",".join(f'"k{i}": 1' for i in range(100_000)) + ', "k99999": 2}'
     (tmp_path / "a.json").write_text(text)
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(rc.SpecError, match="the key 'k99999' stands twice"):
         rc.load(tmp_path / "a.json")
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 @pytest.mark.parametrize(
-    "name", ["../up", "/tmp/absolute", "a/b", "a\\b", "..", ".", "", "nul\x00", "C:x", "-rf", "~", ".writing-x", "x" * 300, "a\nb"]
+    "name",
+    [
+        "../up",
+        "/absolute",
+        "a/b",
+        "a\\b",
+        "..",
+        ".",
+        "",
+        "nul\x00",
+        "C:x",
+        "-rf",
+        "~",
+        ".writing-x",
+        "x" * 300,
+        "a\nb",
+        "fine-1.2",
+    ],
 )
-def test_a_name_is_no_path(name: str, tmp_path: Path, forgetful: Callable[[], None]) -> None:
+def test_a_name_is_no_path(name: str, tmp_path: Path) -> None:
     """Names of maps become names of files: what is taken is written into the directory, and nowhere else."""
     out = tmp_path / "in" / "out"
     (tmp_path / "in").mkdir()
@@ -346,11 +366,9 @@ def test_a_name_is_no_path(name: str, tmp_path: Path, forgetful: Callable[[], No
         done = subprocess.run(code, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60)
         assert done.returncode == 0, done.stderr
         assert os.listdir(out) == [f"{name}.safetensors"]
-    assert taken == (name in {"-rf", "C:x"} & _TAKEN)
-    assert sorted(os.listdir(tmp_path)) == ["in", *(["default-cache"] if taken else [])][::-1 if taken else 1]
-
-
-_TAKEN: set[str] = set()
+    assert taken == (name == "fine-1.2")
+    assert set(os.listdir(tmp_path)) <= {"in", "default-cache"}
+    assert set(os.listdir(tmp_path / "in")) <= {"a.json", "out"}
 
 
 def _is_taken(path: Path) -> bool:
@@ -365,10 +383,10 @@ def _is_taken(path: Path) -> bool:
 
 def test_a_request_beyond_the_limit_leaves_nothing(tmp_path: Path, check_cache: Check) -> None:
     space = V**4 >> V**4
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(rc.MemoryLimitError, match="memory_limit"):
         rc.solve(space, store=tmp_path / "cache", memory_limit=10_000)
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
     assert not (tmp_path / "cache").exists()
     assert rc.solve(space, store=tmp_path / "cache").dim == 91
     assert check_cache(tmp_path / "cache") == 1
@@ -388,22 +406,37 @@ class OutOfTimeError(Exception):
 
 
 def test_a_limit_of_time_is_a_progress_function_that_raises(tmp_path: Path) -> None:
-    """It ends a solve of some twenty seconds soon after the limit, and nothing is kept."""
-    end = time.monotonic() + 1.0
+    """It ends the solve at the first report after the limit, in every stage, and nothing is kept."""
+    space = V**4 >> V**4
+    stages: list[str] = []
+    rc.solve(space, store=None, progress=lambda p: stages.append(p.stage))
+    assert {"reduce", "presolve", "nullspace", "check"} <= set(stages)
+    for stop in range(len(set(stages))):
+        seen: list[str] = []
 
-    def report(_: rc.Progress) -> None:
-        if time.monotonic() > end:
-            raise OutOfTimeError
+        def report(p: rc.Progress, seen: list[str] = seen, stop: int = stop) -> None:
+            seen.append(p.stage)
+            if len(set(seen)) > stop:
+                raise OutOfTimeError
 
-    with pytest.raises(OutOfTimeError):
-        rc.solve(V**5 >> V**5, store=tmp_path / "cache", progress=report)
-    # One step of the elimination may lie between two reports.
-    assert time.monotonic() - end < 15
-    assert not (tmp_path / "cache").exists()
+        with pytest.raises(OutOfTimeError):
+            rc.solve(space, store=tmp_path / "cache", progress=report)
+        assert len(set(seen)) == stop + 1
+        assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.slow
+def test_reports_come_often_enough_for_a_limit_of_time() -> None:
+    """A solve of some twenty seconds of CPU: no step between two reports takes nearly all of it."""
+    times = [time.process_time()]
+    rc.solve(V**5 >> V**5, store=None, progress=lambda _: times.append(time.process_time()))
+    times.append(time.process_time())
+    assert max(b - a for a, b in pairwise(times)) < 0.8 * (times[-1] - times[0])
 
 
 HUNGRY = """
 import resource, sys
+import scipy.sparse.csgraph                       # an import without memory is no MemoryError
 import repcore as rc
 from repcore.basis import compute
 V = rc.SO(3).rep

@@ -15,7 +15,7 @@ import pytest
 
 import repcore as rc
 from repcore.exact.matrix import Matrix, block_diag, from_coo, identity, inverse, kron, zeros
-from repcore.groups.finite import elements
+from repcore.groups.finite import Elements, elements
 from repcore.reps.action import discrete_image
 from repcore.reps.atoms import atoms
 
@@ -335,10 +335,8 @@ def test_what_does_not_fit_is_refused(case: str) -> None:
 
 def test_these_laws_find_a_wrong_representative(monkeypatch: pytest.MonkeyPatch) -> None:
     """h^-1 for h breaks the definition."""
-    from repcore.reps import induced as module
-
-    honest = module._matrix  # pyright: ignore[reportPrivateUsage]
-    monkeypatch.setattr(module, "_matrix", lambda table, images: honest(table, np.argsort(images)))
+    honest = Elements.matrix
+    monkeypatch.setattr(Elements, "matrix", lambda table, e: honest(table, int(table.inverses[e])))
     with pytest.raises(AssertionError):
         test_action_is_the_definition("rotations to D4, character i")
 
