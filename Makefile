@@ -2,6 +2,7 @@
 PYTHON  ?= python3.11
 WORKERS ?= 2
 EMLP_LIMIT ?= 120
+FUZZ_SECONDS ?= 600
 VENV    := .venv
 BIN     := $(VENV)/bin
 
@@ -14,7 +15,7 @@ EXTRAS_check := $(EXTRAS_test),docs,dev
 TEST  := $(VENV)/.stamp-test
 CHECK := $(VENV)/.stamp-check
 
-.PHONY: help venv demo test test-all test-gpu check format bench docs clean
+.PHONY: help venv demo test test-all test-gpu fuzz check format bench docs clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -33,6 +34,11 @@ test-all: $(CHECK) ## the same, with the slow ones
 
 test-gpu: $(TEST) ## the tests that need an accelerator
 	$(BIN)/pytest -m gpu
+
+# No extra: only this target wants atheris, and it has wheels for few platforms. Without it inputs are mutated at random.
+fuzz: $(TEST) ## numbers, expressions and files for FUZZ_SECONDS=600, guided by coverage
+	$(BIN)/python -m pip install -q atheris==3.0.0 || echo "no atheris here: random mutation instead"
+	$(BIN)/python tests/quality/fuzz/run.py --seconds $(FUZZ_SECONDS)
 
 check: $(CHECK) ## lint, format, types, documentation
 	$(BIN)/ruff check .

@@ -31,8 +31,8 @@ ENVIRONMENT = {
 
 # name, copies, at most this part of the dense layer's time: torch forward, torch both ways, JAX forward, JAX both ways.
 LAYERS = [
-    ("D4", 128, 0.5, 0.5, 0.55, 0.5),
-    ("D4", 512, 0.3, 0.3, 0.35, 0.35),
+    ("D4", 128, 0.5, 0.5, 0.5, 0.5),
+    ("D4", 512, 0.3, 0.3, 0.3, 0.3),
     ("C8", 128, 0.5, 0.5, 0.7, 0.5),
     ("C8", 512, 0.35, 0.35, 0.4, 0.4),
     ("S4", 32, 0.55, 0.55, 0.55, 0.45),
@@ -161,7 +161,7 @@ def test_layers_against_dense_ones(framework: str, name: str, copies: int, forwa
     assert c / d <= both
 
 
-@pytest.mark.parametrize(("name", "copies"), [("D4", 128), ("S4", 32)])
+@pytest.mark.parametrize(("name", "copies"), [("D4", 128), ("D4", 512), ("S4", 32)])
 def test_projections(name: str, copies: int) -> None:
     orbit, copy, schur, changes = fresh("measure_projections", name, copies)
     print(
@@ -170,3 +170,6 @@ def test_projections(name: str, copies: int) -> None:
     )
     assert schur <= 3 * changes
     assert orbit <= schur
+    if 8 * copies >= 4096:
+        # 64 MiB, as large as the caches or larger: what a weight of 4 MiB costs that lies in a cache is printed, not bounded.
+        assert orbit <= 4 * copy

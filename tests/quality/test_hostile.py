@@ -443,9 +443,9 @@ V = rc.SO(3).rep
 compute(V * V >> V * V)
 with open("/proc/self/statm") as stream:
     used = int(stream.read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + 48 * 2**20, -1))
+resource.setrlimit(resource.RLIMIT_AS, (used + 24 * 2**20, -1))
 try:
-    rc.solve(V ** 4 >> V ** 5, store=sys.argv[1])
+    rc.solve(V ** 5 >> V ** 5, store=sys.argv[1])
 except MemoryError as error:
     print("MemoryError")
 resource.setrlimit(resource.RLIMIT_AS, (-1, -1))

@@ -56,6 +56,11 @@ print(sum(type(f).__name__ == '_AfterImport' for f in sys.meta_path))
     assert run(program).splitlines() == ["False", str(rc.PermutationGroup([], degree=1)), "SourceFileLoader False", "0"]
 
 
+def test_the_laws_do_not_load_hypothesis() -> None:
+    program = "import repcore.testing as t, sys; print('hypothesis' in sys.modules); t.groups; print('hypothesis' in sys.modules)"
+    assert run(program).split() == ["False", "True"]
+
+
 def test_laws_work_without_hypothesis() -> None:
     program = """
 import sys

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
-__all__ = ["as_strategy", "count", "subset"]
+__all__ = ["as_strategy", "count", "flag", "subset"]
 
 _T = TypeVar("_T")
 
@@ -23,6 +23,17 @@ def count(value: object, name: str, least: int) -> int:
         raise InvalidArgument(f"{name}={value!r}: expected an integer >= {least}")
     if value < least:
         raise InvalidArgument(f"{name}={value!r}: must be at least {least}")
+    return value
+
+
+def flag(value: object, name: str) -> bool:
+    """A truth value.
+
+    Raises:
+        InvalidArgument: anything else.
+    """
+    if not isinstance(value, bool):
+        raise InvalidArgument(f"{name}={value!r}: expected True or False")
     return value
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import repcore as rc
 from repcore.testing.element import Element
 from repcore.testing.exact import dense
-from repcore.testing.strategies.arguments import as_strategy, count
+from repcore.testing.strategies.arguments import as_strategy, count, flag
 from repcore.testing.strategies.reps import homs, reps
 
 __all__ = ["elements", "equivariant_maps", "matrices", "numbers", "vectors"]
@@ -53,12 +53,15 @@ def elements(group: rc.Group | st.SearchStrategy[rc.Group], *, max_length: int =
 def numbers(*, real: bool = False) -> st.SearchStrategy[rc.Number]:
     """Exact numbers: rational ones, square roots, values of the cosine and, unless ``real``, roots of unity; shrinks to 0.
 
+    Raises:
+        InvalidArgument: ``real`` that is no truth value.
+
     >>> from hypothesis import find
     >>> find(numbers(), lambda x: not x.is_rational and x.is_real)
     number('sqrt(2)')
     """
     whole = st.integers(-3, 3).map(rc.number)
-    return whole | st.sampled_from(_REAL if real else _REAL + _COMPLEX).map(rc.number)
+    return whole | st.sampled_from(_REAL if flag(real, "real") else _REAL + _COMPLEX).map(rc.number)
 
 
 def matrices(*, max_rows: int = 3, max_cols: int = 3) -> st.SearchStrategy[rc.Matrix]:
@@ -91,7 +94,7 @@ def vectors(rep: rc.Rep | st.SearchStrategy[rc.Rep], *, exact: bool = True) -> s
     >>> find(vectors(V), lambda v: V.matrix(0) @ v != v)
     matrix([[0], [1], [0]])
     """
-    make = _exact_vectors if exact else _float_vectors
+    make = _exact_vectors if flag(exact, "exact") else _float_vectors
     return as_strategy(rep, "rep", rc.Rep).flatmap(make)
 
 

@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 
 import repcore as rc
 from repcore.testing.exact import dense, eye, inverse
-from repcore.testing.strategies.arguments import count, subset
+from repcore.testing.strategies.arguments import count, flag, subset
 
 __all__ = ["finite_matrix_groups", "groups", "lie_groups", "permutation_groups", "unimodular"]
 
 _KINDS = ("permutation", "finite", "lie")
+_Known = tuple[int, int, Callable[[], rc.Group]]
 
 # By the field of the entries: size of the matrices, order, group; by order, since that is the way they shrink.
-_FINITE: dict[str, list[tuple[int, int, Callable[[], rc.Group]]]] = {
+_FINITE: dict[str, list[_Known]] = {
     "rational": [
         (1, 2, lambda: rc.Group([[[-1]]])),
         (2, 2, lambda: rc.cyclic(2)),
@@ -91,7 +92,7 @@ def groups(
         compact: leave out Lie groups that are not compact.
 
     Raises:
-        InvalidArgument: an unknown kind, or a limit that is no positive integer.
+        InvalidArgument: an unknown kind, a limit that is no positive integer, or ``compact`` that is no truth value.
 
     >>> from hypothesis import find
     >>> find(groups(), lambda G: True)
@@ -120,27 +121,14 @@ def permutation_groups(*, max_degree: int = 5, max_generators: int = 2, max_orde
     """
     degree, size = count(max_degree, "max_degree", 1), count(max_generators, "max_generators", 0)
     largest = count(max_order, "max_order", 1)
-
-    @st.composite
-    def draw_group(draw: st.DrawFn) -> rc.Group:
-        n = draw(st.integers(1, degree))
-        # hypothesis prefers to leave the first points alone; counted from the end these are the last ones, which can be dropped.
-        drawn = [[n - 1 - x for x in reversed(p)] for p in draw(st.lists(st.permutations(range(n)), max_size=size))]
-        moved = max((x + 1 for p in drawn for x in p if p[x] != x), default=1)
-        points = moved + draw(st.integers(0, n - moved))
-        group = rc.PermutationGroup([p[:points] for p in drawn], degree=points)
-        if factorial(points) > largest:
-            assume(rc.order(group) <= largest)
-        return group
-
-    return st.just(rc.PermutationGroup([], degree=1)) | draw_group()
+    return st.just(rc.PermutationGroup([], degree=1)) | _permutation_group(degree, size, largest)
 
 
 def finite_matrix_groups(*, max_dim: int = 4, max_order: int = 48) -> st.SearchStrategy[rc.Group]:
     """Finite groups of matrices: known ones, products of two, and their images in another lattice; shrinks to ``Group(dim=1)``.
 
-    Entries are rational, or in quadratic and cyclotomic fields. Half of the groups are conjugated by a product of integer shears
-    of determinant 1, after which their matrices are not orthogonal any more.
+    Entries are rational, or in quadratic and cyclotomic fields. Some groups are conjugated by a product of integer shears of
+    determinant 1, after which their matrices are not orthogonal any more.
 
     Raises:
         InvalidArgument: a limit that is no positive integer.
@@ -158,17 +146,7 @@ def finite_matrix_groups(*, max_dim: int = 4, max_order: int = 48) -> st.SearchS
     trivial = st.just(rc.Group(dim=1))
     if not fitting:
         return trivial
-
-    @st.composite
-    def draw_group(draw: st.DrawFn) -> rc.Group:
-        # A list, so that either factor can be left out in shrinking.
-        parts = draw(st.lists(st.one_of(fitting), min_size=1, max_size=2))
-        if sum(dim for dim, _, _ in parts) > limit or prod(order for _, order, _ in parts) > largest:
-            parts = parts[:1]
-        group = rc.direct_product(*(make() for _, _, make in parts))
-        return _conjugated(group, draw(unimodular(group.dim)))
-
-    return trivial | draw_group()
+    return trivial | _matrix_group(st.one_of(fitting), limit, largest)
 
 
 def lie_groups(*, max_dim: int = 4, compact: bool = False) -> st.SearchStrategy[rc.Group]:
@@ -185,15 +163,37 @@ def lie_groups(*, max_dim: int = 4, compact: bool = False) -> st.SearchStrategy[
     >>> find(lie_groups(), lambda G: len(G.lie) == 3)
     SL(2)
     """
-    limit = count(max_dim, "max_dim", 1)
-    fitting = [make for dim, is_compact, make in _LIE if dim <= limit and (is_compact or not compact)]
+    limit, only = count(max_dim, "max_dim", 1), flag(compact, "compact")
+    fitting = [make for dim, is_compact, make in _LIE if dim <= limit and (is_compact or not only)]
+    return st.just(rc.Group(lie=[[[0]]])) | st.sampled_from(fitting).flatmap(_in_other_coordinates)
 
-    @st.composite
-    def draw_group(draw: st.DrawFn) -> rc.Group:
-        group = draw(st.sampled_from(fitting))()
-        return _conjugated(group, draw(unimodular(group.dim)))
 
-    return st.just(rc.Group(lie=[[[0]]])) | draw_group()
+@st.composite
+def _permutation_group(draw: st.DrawFn, degree: int, size: int, largest: int) -> rc.Group:
+    n = draw(st.integers(1, degree))
+    # hypothesis prefers to leave the first points alone; counted from the end these are the last ones, which can be dropped.
+    drawn = [[n - 1 - x for x in reversed(p)] for p in draw(st.lists(st.permutations(range(n)), max_size=size))]
+    moved = max((x + 1 for p in drawn for x in p if p[x] != x), default=1)
+    points = moved + draw(st.integers(0, n - moved))
+    group = rc.PermutationGroup([p[:points] for p in drawn], degree=points)
+    if factorial(points) > largest:
+        assume(rc.order(group) <= largest)
+    return group
+
+
+@st.composite
+def _matrix_group(draw: st.DrawFn, known: st.SearchStrategy[_Known], limit: int, largest: int) -> rc.Group:
+    # A list, so that either factor can be left out in shrinking.
+    parts = draw(st.lists(known, min_size=1, max_size=2))
+    if sum(dim for dim, _, _ in parts) > limit or prod(order for _, order, _ in parts) > largest:
+        parts = parts[:1]
+    group = rc.direct_product(*(make() for _, _, make in parts))
+    return _conjugated(group, draw(unimodular(group.dim)))
+
+
+def _in_other_coordinates(make: Callable[[], rc.Group]) -> st.SearchStrategy[rc.Group]:
+    group = make()
+    return unimodular(group.dim).map(lambda s: _conjugated(group, s))
 
 
 @lru_cache(maxsize=16)

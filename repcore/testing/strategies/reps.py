@@ -43,14 +43,7 @@ def reps(
     depth = count(max_depth, "max_depth", 0)
     drawn = groups() if group is None else as_strategy(group, "group", rc.Group)
 
-    @st.composite
-    def draw_rep(draw: st.DrawFn) -> rc.Rep:
-        found = draw(_trees(draw(drawn), most, depth))
-        if found.dim < least:
-            return max(1, least) * rc.trivial(found.group)
-        return found
-
-    return draw_rep()
+    return _reps(drawn, least, most, depth)
 
 
 def homs(
@@ -78,6 +71,12 @@ def homs(
         return st.builds(rc.Hom, end, end)
 
     return drawn.flatmap(ends)
+
+
+@st.composite
+def _reps(draw: st.DrawFn, group: st.SearchStrategy[rc.Group], least: int, most: int, depth: int) -> rc.Rep:
+    found = draw(_trees(draw(group), most, depth))
+    return found if found.dim >= least else max(1, least) * rc.trivial(found.group)
 
 
 @st.composite
