@@ -37,7 +37,7 @@ test-gpu: $(TEST) ## the tests that need an accelerator
 
 # No extra: only this target wants atheris, and it has wheels for few platforms. Without it inputs are mutated at random.
 fuzz: $(TEST) ## numbers, expressions and files for FUZZ_SECONDS=600, guided by coverage
-	$(BIN)/python -m pip install -q atheris==3.0.0 || echo "no atheris here: random mutation instead"
+	$(BIN)/python -m pip install -q -c constraints.txt atheris || echo "no atheris here: random mutation instead"
 	$(BIN)/python tests/quality/fuzz/run.py --seconds $(FUZZ_SECONDS)
 
 check: $(CHECK) ## lint, format, types, documentation

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from repcore.basis import EquivariantBasis
-from repcore.errors import RepcoreWarning, StoreError
+from repcore.errors import IncompatibleError, RepcoreWarning, StoreError
 from repcore.reps.hom import FORMAT, Hom
 from repcore.store.atomic import TEMPORARY, reason, write_atomically
 from repcore.store.files import basis_to_bytes, read_basis
@@ -87,7 +87,7 @@ class Store:
     def find(self, space: Hom) -> Path | None:
         """The file of a space, in the own or else in the shared directory; None if there is none."""
         places = [_place(root, space.digest) for root in self._layers]
-        return next((p for p in places if p.is_file()), None)
+        return next((p for p in places if _exists(p) and p.is_file()), None)
 
     def get(self, space: Hom) -> EquivariantBasis | None:
         """The stored basis of a space, with that very object as its ``space``; None if there is none.
@@ -219,7 +219,7 @@ class Store:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             # Whoever may write to the directory may lock it: caches are shared within groups.
-            mode = stat.S_IMODE(self.path.stat().st_mode) & 0o666
+            mode = stat.S_IMODE(self.path.stat().st_mode) & 0o666 | 0o600
         except OSError as error:
             raise StoreError(f"{os.fspath(self.path)!r}: cannot be written to: {reason(error)}") from error
         lock = FileLock(self.path / _LOCK, timeout=_PATIENCE, mode=mode)
@@ -250,11 +250,20 @@ def _default() -> Path:
 
 
 def _directory(value: str | os.PathLike[str], name: str) -> Path:
-    path = Path(value).expanduser()
-    if "\0" in str(path) or not str(value):
-        raise StoreError(f"{name}: {os.fspath(value)!r} is no path of a directory")
-    # Absolute, so that it stays the same place when the working directory changes.
-    return path.absolute()
+    if not isinstance(value, str | os.PathLike):
+        raise IncompatibleError(
+            f"{name}: expected the path of a directory, got {type(value).__name__}; give a str or a pathlib.Path"
+        )
+    try:
+        # Absolute, so that it stays the same place when the working directory changes.
+        path = Path(value).expanduser().absolute()
+        usable = bool(os.fspath(value)) and b"\0" not in os.fsencode(path)
+    except (RuntimeError, TypeError, ValueError, OSError):
+        # A home that nobody has, a path of bytes, characters that no file name has, a working directory that is gone.
+        usable = False
+    if not usable:
+        raise StoreError(f"{name}: {os.fspath(value)!r} is no path of a directory; give another")
+    return path
 
 
 def _place(root: Path, digest: str) -> Path:

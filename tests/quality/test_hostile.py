@@ -176,12 +176,12 @@ def test_only_files_of_the_store_are_entries(entry: Entry) -> None:
 
 
 def test_the_lock_is_for_everybody_who_may_write(tmp_path: Path) -> None:
-    for i, mode in enumerate((0o700, 0o770, 0o777, 0o2775)):
+    for i, mode in enumerate((0o700, 0o770, 0o777, 0o2775, 0o500)):
         path = tmp_path / str(i)
         path.mkdir()
         path.chmod(mode)
         Store(path).put(compute(V >> V))
-        assert (path / ".lock").stat().st_mode & 0o777 == mode & 0o666
+        assert (path / ".lock").stat().st_mode & 0o777 == mode & 0o666 | 0o600
 
 
 # -- hostile basis files -----------------------------------------------------------------------------------------------
