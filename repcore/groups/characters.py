@@ -103,12 +103,12 @@ class CharacterTable:
 
     @cached_property
     def indicators(self) -> tuple[int, ...]:
-        """Frobenius and Schur: sum_g chi(g^2) / |G|, 1 for real type, 0 for complex, -1 for quaternionic, row by row."""
+        """Frobenius and Schur: sum_g chi(g^2) / #G, 1 for real type, 0 for complex, -1 for quaternionic, row by row."""
         found = self._mean(self.residues[:, self.classes.power(2)])
         return tuple(int(x) if x < 2 else -1 for x in found.tolist())
 
     def _mean(self, values: Ints) -> Ints:
-        """(1/|G|) sum over the group of class functions, along the last axis, as residues."""
+        """(1/#G) sum over the group of class functions, along the last axis, as residues."""
         p = self.modulus.prime
         total = np.sum(values * self.classes.sizes % p, axis=-1) % p
         return total * pow(self.classes.table.order, -1, p) % p

@@ -31,7 +31,7 @@ FROM = 96
 class Fourier:
     """How a layer between copies of one regular representation of an abelian group runs through a real transform over a grid.
 
-    With x read as (copies, *grid) in the given order and F its orthonormal ``rfftn``, the layer is, frequency by frequency,
+    With x read as ``(copies, *grid)`` in the given order and F its orthonormal ``rfftn``, the layer is, frequency by frequency,
     F_y = W F_x with W = (theta_0 + i sign theta_1) / sqrt(d), for theta (outputs, inputs) of the irrep and its endomorphisms.
 
     Attributes:

@@ -93,7 +93,7 @@ class Character:
         return tuple(self[j] for j in range(len(self)))
 
     def inner(self, other: Character) -> int:
-        """<chi, psi> = (1/|G|) sum_g chi(g^-1) psi(g) = dim Hom(V, W)."""
+        """<chi, psi> = (1/#G) sum_g chi(g^-1) psi(g) = dim Hom(V, W)."""
         if self.rep.group != other.rep.group:
             raise IncompatibleError(f"other: a character of {other.rep.group}, this is one of {self.rep.group}")
         moduli = list(_moduli(self.rep.group, self.dim * other.dim))

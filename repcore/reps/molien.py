@@ -19,7 +19,7 @@ __all__ = ["molien"]
 def molien(rep: Rep, terms: int) -> tuple[int, ...]:
     """The first coefficients of the Molien series of a representation of a finite group, exactly.
 
-        sum_k dim (Sym^k V)^G t^k = (1/|G|) sum_g 1 / det(1 - t rho(g)),
+        sum_k dim (Sym^k V)^G t^k = (1/#G) sum_g 1 / det(1 - t rho(g)),
 
     the numbers of linearly independent invariant polynomials of degree 0, 1, ..., terms - 1 on the dual of V (on V itself, where
     V is real).

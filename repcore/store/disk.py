@@ -257,13 +257,12 @@ def _directory(value: str | os.PathLike[str], name: str) -> Path:
     try:
         # Absolute, so that it stays the same place when the working directory changes.
         path = Path(value).expanduser().absolute()
-        usable = bool(os.fspath(value)) and b"\0" not in os.fsencode(path)
+        if os.fspath(value) and b"\0" not in os.fsencode(path):
+            return path
     except (RuntimeError, TypeError, ValueError, OSError):
         # A home that nobody has, a path of bytes, characters that no file name has, a working directory that is gone.
-        usable = False
-    if not usable:
-        raise StoreError(f"{name}: {os.fspath(value)!r} is no path of a directory; give another")
-    return path
+        pass
+    raise StoreError(f"{name}: {os.fspath(value)!r} is no path of a directory; give another")
 
 
 def _place(root: Path, digest: str) -> Path:

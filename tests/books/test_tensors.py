@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from math import comb, factorial, prod
 from typing import Any
 
@@ -68,7 +69,7 @@ def test_motzkin_riordan_and_catalan_numbers_of_the_rotations() -> None:
     # M_k = R_k + R_(k+1); and 1 + V is the square of the spin representation.
     assert [fixed(V**k * (one + V)) for k in range(7)] == MOTZKIN[:7]
     assert [fixed((one + V) ** k) for k in range(6)] == CATALAN[:6]
-    assert [r + s for r, s in zip(RIORDAN, RIORDAN[1:], strict=False)] == MOTZKIN[:8]
+    assert [r + s for r, s in pairwise(RIORDAN)] == MOTZKIN[:8]
 
 
 @pytest.mark.parametrize("k", range(7))

@@ -24,7 +24,7 @@ from repcore.basis import compute
 from repcore.exact.field import QQ
 from repcore.exact.matrix import from_coo
 from repcore.solve import budget
-from repcore.store import files
+from repcore.store import disk, files
 from repcore.store.disk import Store
 from repcore.store.files import basis_to_bytes, read_basis, read_summary
 
@@ -182,6 +182,37 @@ def test_the_lock_is_for_everybody_who_may_write(tmp_path: Path) -> None:
         path.chmod(mode)
         Store(path).put(compute(V >> V))
         assert (path / ".lock").stat().st_mode & 0o777 == mode & 0o666 | 0o600
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["x" * 300, "d" + "/x" * 3000, "a\ud800b", "~nobody-at-all/x", "", "a\0b", b"bytes", "/dev/full", "/proc/self/fd", "a\nb"],
+)
+def test_a_place_that_is_none(place: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every verb of the store, of solve and of explain on a path that can be no directory: an error of repcore, or a warning."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(disk, "_PATIENCE", 0.2)  # in some directories of /proc a lock is waited for in vain
+    right = compute(V >> V)
+    verbs: list[Callable[[], object]] = [
+        lambda: rc.solve(V >> V, store=place),
+        lambda: rc.explain(V >> V, store=place),
+        lambda: Store(place).put(right),
+        lambda: Store(place).get(V >> V),
+        lambda: Store(place).find(V >> V),
+        lambda: Store(place).entries(),
+        lambda: Store(place).clear(),
+        lambda: Store(tmp_path, shared=place).get(V >> V),
+    ]
+    outcomes: list[str] = []
+    for verb in verbs:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", rc.RepcoreWarning)
+            try:
+                verb()
+                outcomes.append("done")
+            except rc.RepcoreError as error:
+                outcomes.append(str(error))
+    assert outcomes.count("done") == len(verbs) or any("path" in x or "cannot be" in x for x in outcomes)
 
 
 # -- hostile basis files -----------------------------------------------------------------------------------------------
