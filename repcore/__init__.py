@@ -11,6 +11,7 @@ from repcore.basis import EquivariantBasis
 from repcore.decompose.decomposition import Component, Decomposition, Irrep
 from repcore.decompose.gram import Orthonormal
 from repcore.decompose.haar import HaarProjector
+from repcore.defect import Bracket, Defect, Energy
 from repcore.errors import (
     DeclarationError,
     GroupTooLargeError,
@@ -77,6 +78,7 @@ from repcore.spec import Spec, dump, load
 from repcore.store.cached import explain, invariants, plan, solve
 from repcore.store.decomposed import decompose, decompose_together, gram, haar_projector, orthogonalised
 from repcore.store.disk import Store
+from repcore.store.measured import defect
 from repcore.verify import Verification, verify
 
 __version__ = "0.1.0"
@@ -89,6 +91,7 @@ __all__ = [
     "SU",
     "AffineMaps",
     "Block",
+    "Bracket",
     "Certificate",
     "Character",
     "CharacterTable",
@@ -97,7 +100,9 @@ __all__ = [
     "Component",
     "DeclarationError",
     "Decomposition",
+    "Defect",
     "E",
+    "Energy",
     "EquivariantBasis",
     "Factor",
     "Field",
@@ -149,6 +154,7 @@ __all__ = [
     "cyclic",
     "decompose",
     "decompose_together",
+    "defect",
     "dihedral",
     "direct_product",
     "dump",

@@ -37,7 +37,9 @@ def forgetful() -> Callable[[], None]:
 
 def _start(script: str, *args: object) -> subprocess.Popen[str]:
     env = os.environ | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", script, *map(str, args)]
+    # A shell starts what runs in the background, as tests may, deaf to interrupts, and its children are born so.
+    hearing = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    command = [sys.executable, "-c", hearing + script, *map(str, args)]
     # In a group of its own, so that an interrupt for it is none for the tests.
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, start_new_session=True)
 

@@ -5,10 +5,12 @@ Each returns whether the input was taken, and raises nothing unless there is a b
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
 import re
+import shutil
 import struct
 import tempfile
 import warnings
@@ -116,8 +118,9 @@ TARGETS: dict[str, Target] = {
     "basis_bytes": basis_bytes,
 }
 
-# Whoever starts a process that fuzzes removes its temporary directory: libFuzzer ends without saying goodbye.
+# libFuzzer ends without saying goodbye: then who started the process removes the temporary directory around this one.
 _PLACE = Path(tempfile.mkdtemp(prefix="repcore-fuzz-"))
+atexit.register(shutil.rmtree, _PLACE, ignore_errors=True)
 
 
 def _spec(data: bytes, suffix: str) -> bool:
