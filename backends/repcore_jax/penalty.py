@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import isfinite
 from typing import Any
 
 import jax
@@ -11,37 +12,75 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from repcore import IncompatibleError
+from repcore_jax.norms import Pair, dual_of, norm_of_ones, square, with_gradient
 from repcore_jax.projector import Projector, as_matrix, projector, working_dtype
+from repcore_jax.spectral import SpectralState, first_vectors, iterate
 
-__all__ = ["penalty"]
+__all__ = ["penalty", "spectral_state"]
 
-_NORMS = ("fro", "fro2")
+_REDUCTIONS = ("none", "mean")
+
+Terms = list[tuple[Projector, Any]]
 
 
-def penalty(W: ArrayLike, space: Any, norm: str = "fro", *, relative: bool = False) -> Array:
-    """The norm of R = W - P W, how far a weight is from the equivariant maps.
+def penalty(
+    W: ArrayLike,
+    space: Any,
+    norm: str | tuple[float, float] = "fro",
+    *,
+    relative: bool = False,
+    equivariant: float | Array = 0.0,
+    reduction: str = "none",
+    state: SpectralState | None = None,
+    steps: int = 1,
+) -> Any:
+    """N(W - P W) + equivariant * N(P W), for a norm N: how far a weight is from the equivariant maps, and how large it is there.
 
-        "fro"    ||R||_F, a group lasso: its gradient R / ||R||_F keeps its length, so that R can reach zero;
-        "fro2"   ||R||_F^2 / 2 (half the square), a ridge: its gradient is R.
+    With R = W - P W, and likewise for P W:
 
-    The mean defect over a compact group G is E_g ||rho_Y(g) W - W rho_X(g)||_F^2 = 2 ||R||_F^2 for orthogonal
-    representations. ``relative=True`` divides by ||W||_F ("fro") or ||W||_F^2 ("fro2"): the penalty then does not change
-    when W is scaled, and training cannot lower it by shrinking one layer and growing the next. Gradients are zero where
-    the norm is zero (R = 0; W = 0), never NaN. For complex W, ``jax.grad`` gives the conjugate, as for every function.
+    ==============  ==================================  ===================================================================
+    norm            N(R)                                what it does
+    ==============  ==================================  ===================================================================
+    ``"fro"``       ||R||_F                             a group lasso: the gradient R / ||R||_F keeps its length, and R
+                                                        reaches zero as a whole
+    ``"fro2"``      ||R||_F^2 / 2 (half the square)     a ridge: the gradient is R, a spring that never quite gets there
+    ``"spectral"``  the largest singular value of R     gradient (1 - P) u v^H; bounds the worst case over inputs
+    ``"nuclear"``   the sum of the singular values      gradient (1 - P) U V^H; makes R of low rank, then zero
+    ``(p, q)``      (sum_j (sum_i |R_ij|^p)^(q/p))      p within columns, q over them; (2, 1) makes columns zero,
+                    ^(1/q), p, q >= 1 or inf            (1, 1) entries
+    ``"inf"``       max |R_ij|                          levels the largest entries; converges slowly
+    ==============  ==================================  ===================================================================
+
+    The mean defect over a compact group G is E_g ||rho_Y(g) W - W rho_X(g)||_F^2 = 2 ||R||_F^2 for orthogonal representations;
+    see ``rc.defect``. (Berndt and Stuehmer, arXiv 2601.05028.)
 
     Args:
-        W: (..., dim Y, dim X), or (dim Y,) where dim X is 1.
-        space: a space, a basis, a plan or a projector.
-        norm: ``"fro"`` or ``"fro2"``.
-        relative: divide by the norm of W.
+        W: (..., dim Y, dim X), or (dim Y,) where dim X is 1: a bias, with the space ``one >> Y``.
+        space: a space, a basis, a plan or a projector. Or a sequence of pairs (space, weight), for several groups that act on the same layer: the penalty is the weighted sum.
+        norm: see the table.
+        relative: divide by N(W). The penalty then does not change when W is scaled, and training cannot lower it by shrinking
+            one layer and growing the next.
+        equivariant: the weight of the part in the space, against that of the rest; 0 leaves it out.
+        reduction: ``"mean"`` divides by N of the matrix of ones (fro2: by the number of entries), so that a weight whose entries
+            have a certain size is penalised alike at any shape; ``"none"`` does not.
+        state: for ``"spectral"``: a :class:`SpectralState` of the last step, made by :func:`spectral_state`; the result is then a
+            pair of the penalty and the next state. Without it an exact singular value decomposition is taken at each call,
+            O(n^3), which suits small matrices.
+        steps: steps of power iteration with a state; one is enough where the weight moves little between calls.
 
     Returns:
-        (...): one value a matrix, a scalar for one matrix. Real, at least float32.
+        (...): one value a matrix, a scalar for one matrix. Real, at least float32. With a state, (value, next state).
 
     Raises:
-        IncompatibleError: a shape that is not the plan's, or an unknown norm.
+        IncompatibleError: a shape that is not the plan's, an unknown norm or reduction, a negative weight, ``relative`` together
+            with ``reduction="mean"``, a state where the norm is not spectral.
 
-    Cost: one projection forward; backward one pass over W, the closed form instead of the adjoint of a projection.
+    Gradients are subgradients of the least length, zero where the norm is zero (R = 0; W = 0), never NaN; fro and fro2 can be
+    differentiated to any order, the others once. For complex W, ``jax.grad`` gives the conjugate, as for every function.
+
+    Cost: one projection forward. Backward fro and fro2 take one pass over W, the closed form instead of the adjoint of a
+    projection; the others one projection. spectral and nuclear add the singular value decomposition, with a state two products
+    of a matrix and a vector.
 
     >>> import jax, numpy as np, repcore as rc
     >>> V = rc.dihedral(4).rep
@@ -49,34 +88,145 @@ def penalty(W: ArrayLike, space: Any, norm: str = "fro", *, relative: bool = Fal
     >>> value, grad = jax.value_and_grad(penalty)(W, V >> V, "fro2")
     >>> round(float(value), 5), grad.round(5).tolist()
     (4.0, [[0.0, 2.0], [2.0, 0.0]])
+    >>> [round(float(penalty(W, V >> V, norm)), 4) for norm in ("fro", "spectral", "nuclear", (1, 1), "inf")]
+    [2.8284, 2.0, 4.0, 4.0, 2.0]
     """
-    if norm not in _NORMS:
-        raise IncompatibleError(f"norm is {norm!r}; choose one of {', '.join(map(repr, _NORMS))}")
-    project = projector(space)
-    W = as_matrix(jnp.asarray(W), project.shape, "W")
-    W = W.astype(working_dtype(W.dtype, project.plan.is_complex))
-    half = _half_square(W, project)
+    _check(norm, relative, equivariant, reduction, state, steps)
+    terms = _terms(space)
+    matrix = _matrix(W, terms)
+    both = not (_is_number(equivariant) and equivariant == 0)
+    following = None
+    if norm in ("fro", "fro2"):
+        values, scale = _smooth(matrix, terms, norm, both, relative)
+    else:
+        M = _stack(matrix, terms, both, relative)
+        fixed = jax.lax.stop_gradient(M)
+        if state is None:
+            pair: Pair = dual_of(norm)(fixed)
+        else:
+            pair, following = iterate(jax.lax.stop_gradient(state), fixed, steps)
+        measured = list(with_gradient(M, *pair))
+        values, scale = (measured[:-1], measured[-1]) if relative else (measured, None)
+    weights = [weight for _, weight in terms]
+    weights = weights + [equivariant * weight for weight in weights] if both else weights
+    total: Any = sum(weight * value for weight, value in zip(weights, values, strict=True))
+    if scale is not None:
+        total = _quotient(total, scale)
+    elif reduction == "mean":
+        total = total / norm_of_ones(norm, terms[0][0].shape)
+    return total if following is None else (total, following)
+
+
+def spectral_state(
+    W: ArrayLike, space: Any, *, relative: bool = False, equivariant: float | Array = 0.0, steps: int = 32
+) -> SpectralState:
+    """The state of ``penalty(W, space, "spectral", state=...)`` for a weight: ``steps`` steps from a fixed vector.
+
+    Args:
+        W: the weight at the start, (..., dim Y, dim X) or (dim Y,).
+        space, relative, equivariant: as they will be given to :func:`penalty`; an array for ``equivariant`` counts as not 0.
+        steps: steps of power iteration.
+
+    Raises:
+        IncompatibleError: as :func:`penalty`.
+
+    >>> import jax, numpy as np, repcore as rc
+    >>> V = rc.dihedral(4).rep
+    >>> W = np.array([[1.0, 2.0], [2.0, 1.0]], np.float32)
+    >>> state = spectral_state(W, V >> V)
+    >>> value, state = jax.jit(lambda W, state: penalty(W, V >> V, "spectral", state=state))(W, state)
+    >>> round(float(value), 4), bool(state.error[0] < 1e-5)
+    (2.0, True)
+    """
+    _check("spectral", relative, equivariant, "none", None, steps)
+    terms = _terms(space)
+    M = jax.lax.stop_gradient(_stack(_matrix(W, terms), terms, not (_is_number(equivariant) and equivariant == 0), relative))
+    return iterate(first_vectors(M), M, steps)[1]
+
+
+def _check(norm: Any, relative: bool, equivariant: Any, reduction: str, state: Any, steps: int) -> None:
+    if norm not in ("fro", "fro2"):
+        dual_of(norm)
+    if _is_number(equivariant) and not 0 <= equivariant < float("inf"):
+        raise IncompatibleError(f"equivariant is {equivariant}; give a weight >= 0")
+    if reduction not in _REDUCTIONS:
+        raise IncompatibleError(f"reduction is {reduction!r}; choose one of {', '.join(map(repr, _REDUCTIONS))}")
+    if relative and reduction == "mean":
+        raise IncompatibleError("relative=True and reduction='mean' both divide by the size of the weight; choose one")
+    if state is not None and norm != "spectral":
+        raise IncompatibleError(f"state: keeps singular vectors for norm='spectral'; norm is {norm!r}")
+    if steps < 1:
+        raise IncompatibleError(f"steps: is {steps}; at least one step is needed")
+
+
+def _terms(space: Any) -> Terms:
+    if not isinstance(space, list | tuple):
+        return [(projector(space), 1)]
+    pairs = [pair for pair in space if isinstance(pair, tuple) and len(pair) == 2]
+    if not pairs or len(pairs) < len(space):
+        raise IncompatibleError("space: a sequence must hold pairs (space, weight), one for each group, and at least one")
+    for _, weight in pairs:
+        if _is_number(weight) and not (weight >= 0 and isfinite(weight)):
+            raise IncompatibleError(f"space: a pair has the weight {weight}; give a weight >= 0")
+    return [(projector(one), weight) for one, weight in pairs]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
+
+
+def _matrix(W: ArrayLike, terms: Terms) -> Array:
+    array = jnp.asarray(W)
+    for project, _ in terms:
+        as_matrix(array, project.shape, "W")
+    dtype = working_dtype(array.dtype, any(project.plan.is_complex for project, _ in terms))
+    return as_matrix(array, terms[0][0].shape, "W").astype(dtype)
+
+
+def _smooth(W: Array, terms: Terms, norm: Any, both: bool, relative: bool) -> tuple[list[Array], Array | None]:
+    """fro and fro2 of each W - P W, then of each P W; and of W where it is relative (fro2: the square)."""
+    if both:
+        pairs = [_half_squares(W, project) for project, _ in terms]
+        values = [pair[i] for i in range(2) for pair in pairs]
+    else:
+        values = [_half_square(W, project) for project, _ in terms]
     if norm == "fro2":
-        return _quotient(half, _square(W)) if relative else half
-    value = _root(2 * half)
-    return _quotient(value, _root(_square(W))) if relative else value
+        return values, square(W) if relative else None
+    return [_root(2 * value) for value in values], _root(square(W)) if relative else None
+
+
+def _stack(W: Array, terms: Terms, both: bool, relative: bool) -> Array:
+    """What is measured: each W - P W, then each P W if both are wanted, and W where it is relative."""
+    inside = [project(W) for project, _ in terms]
+    return jnp.stack([W - PW for PW in inside] + (inside if both else []) + ([W] if relative else []))
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _half_square(W: Array, project: Projector) -> Array:
     """h(W) = ||R||^2 / 2, R = (I - P) W. dh = Re <R, dW>: since (I - P) R = R, no adjoint has to be applied."""
-    return _square(W - project(W)) / 2
+    return square(W - project(W)) / 2
 
 
 @_half_square.defjvp
 def _half_square_jvp(project: Projector, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (W,), (dW,) = primals, tangents
     R = W - project(W)
-    return _square(R) / 2, (R.conj() * dW).real.sum((-2, -1))
+    return square(R) / 2, (R.conj() * dW).real.sum((-2, -1))
 
 
-def _square(W: Array) -> Array:
-    return (W.conj() * W).real.sum((-2, -1))
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _half_squares(W: Array, project: Projector) -> tuple[Array, Array]:
+    """||W - P W||^2 / 2 and ||P W||^2 / 2, likewise."""
+    PW = project(W)
+    return square(W - PW) / 2, square(PW) / 2
+
+
+@_half_squares.defjvp
+def _half_squares_jvp(project: Projector, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Any, Any]:
+    (W,), (dW,) = primals, tangents
+    PW = project(W)
+    parts = [W - PW, PW]
+    return tuple(square(R) / 2 for R in parts), tuple((R.conj() * dW).real.sum((-2, -1)) for R in parts)
 
 
 def _root(square: Array) -> Array:

@@ -5,11 +5,13 @@ from repcore_torch.files import load, save
 from repcore_torch.linear import Linear
 from repcore_torch.penalty import penalty
 from repcore_torch.projector import Projector, project, project_
+from repcore_torch.spectral import SpectralState
 
 __all__ = [
     "Constraint",
     "Linear",
     "Projector",
+    "SpectralState",
     "constrain",
     "load",
     "penalty",

@@ -226,6 +226,7 @@ def cayley(book: Book) -> Cayley:
     return Cayley(images, np.array([[where[tuple(x[i] for i in y)] for y in images] for x in images]))
 
 
+@cache
 def located(book: Book) -> Any:
     """(order,) the class that repcore gives to each element of the Cayley table."""
     found = rc.character_table(made(book)).classes
@@ -336,6 +337,27 @@ def test_class_sums_multiply_as_the_characters_say(book: Book) -> None:
     total = np.array([[(pairs[:, i, j, None] * shares % p).sum(axis=0) % p for j in range(k.count)] for i in range(k.count)])
     scale = k.sizes[:, None] * k.sizes % p * pow(c.order, -1, p) % p
     assert np.array_equal(total * scale[:, :, None] % p, direct)
+
+
+@every_group
+def test_words_are_counted_by_characters(book: Book) -> None:
+    """Frobenius: [x, y] = z has |G| sum chi(z)/chi(1) solutions; and x^2 y^2 = z has |G| sum nu^2 chi(z)/chi(1), so that the
+    torus and the Klein bottle have |G| homomorphisms for each character, and for each real one."""
+    table, c, of = rc.character_table(made(book)), cayley(book), located(book)
+    inv, squares = np.array(c.inverses), np.diag(c.times)
+    commutators = c.times[c.times, c.times[np.ix_(inv, inv)]]
+    products = c.times[squares[:, None], squares[None, :]]
+    p, degrees = table.modulus.prime, np.array(table.degrees)
+    real = np.array(table.indicators) ** 2
+    for found, weights in ((commutators, np.ones_like(degrees)), (products, real)):
+        shares = np.array([c.order * pow(int(d), -1, p) % p for d in degrees]) * weights
+        wanted = (shares[:, None] * table.residues % p).sum(axis=0) % p
+        assert np.array_equal(np.bincount(found.ravel(), minlength=c.order), wanted[of])
+    assert int((commutators == 0).sum()) == c.order * len(c.classes)
+    # Frobenius: the solutions of x^n = 1 are a multiple of n, for every n that divides the order.
+    for n in range(1, c.order + 1):
+        if c.order % n == 0:
+            assert int(table.classes.sizes[n % table.classes.orders == 0].sum()) % n == 0
 
 
 @every_group

@@ -410,8 +410,7 @@ def test_version() -> None:
 def test_help_lists_every_command() -> None:
     text = call("--help").stdout
     commands = [line.split()[0] for line in text.partition("Commands:")[2].splitlines() if line.strip()]
-    assert commands == ["solve", "explain", "verify", "export", "cache"]
-    assert "decompose" not in text
+    assert sorted(commands) == ["cache", "decompose", "explain", "export", "solve", "verify"]
     text = call("cache", "--help").stdout
     assert [line.split()[0] for line in text.partition("Commands:")[2].splitlines() if line.strip()] == [
         "ls",

@@ -205,6 +205,9 @@ class Unwritten(Rep):
     def _tree(self) -> tuple[object, ...]:
         return ("unwritten",)
 
+    def __str__(self) -> str:
+        return "unwritten"
+
 
 def _inside(rep: Rep) -> list[Rep]:
     """Where a node can stand within others."""
