@@ -232,5 +232,5 @@ def _share(part: float, whole: float) -> float:
 def _diagonal(values: list[Fraction]) -> Matrix:
     n = len(values)
     den = lcm(*(v.denominator for v in values))
-    nums = np.array([int(v * den) for v in values], object).reshape(n, 1)
+    nums = np.array([[v.numerator * (den // v.denominator)] for v in values], object).reshape(n, 1)
     return from_coo((n, n), QQ, np.arange(n), np.arange(n), nums, den)

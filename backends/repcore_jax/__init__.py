@@ -1,6 +1,7 @@
 """repcore for JAX: project and penalise weights by the exact spaces of equivariant maps, with pure functions."""
 
 from repcore_jax.files import load, save
+from repcore_jax.initial import init
 from repcore_jax.linear import Linear, linear
 from repcore_jax.penalty import penalty, spectral_state
 from repcore_jax.projector import Projector, projector
@@ -11,6 +12,7 @@ __all__ = [
     "Linear",
     "Projector",
     "SpectralState",
+    "init",
     "keep_equivariant",
     "linear",
     "load",

@@ -56,7 +56,8 @@ def penalty(
 
     Args:
         W: (..., dim Y, dim X), or (dim Y,) where dim X is 1: a bias, with the space ``one >> Y``.
-        space: a space, a basis, a plan or a projector. Or a sequence of pairs (space, weight), for several groups that act on the same layer: the penalty is the weighted sum.
+        space: a space, a basis, a plan or a projector. Or a sequence of pairs (space, weight), for several groups that act on the
+            same layer: the penalty is the weighted sum.
         norm: see the table.
         relative: divide by N(W). The penalty then does not change when W is scaled, and training cannot lower it by shrinking
             one layer and growing the next.
@@ -124,7 +125,9 @@ def spectral_state(
 
     Args:
         W: the weight at the start, (..., dim Y, dim X) or (dim Y,).
-        space, relative, equivariant: as they will be given to :func:`penalty`; an array for ``equivariant`` counts as not 0.
+        space: as it will be given to :func:`penalty`.
+        relative: likewise.
+        equivariant: likewise; an array counts as not 0.
         steps: steps of power iteration.
 
     Raises:

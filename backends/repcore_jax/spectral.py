@@ -63,8 +63,8 @@ def iterate(state: SpectralState, M: Array, steps: int) -> tuple[Pair, SpectralS
     shape = (*M.shape[:-2], M.shape[-1])
     if state.vectors.shape != shape:
         raise IncompatibleError(
-            f"state: holds vectors of shape {state.vectors.shape}, this call needs {shape}; make it by spectral_state with the same "
-            "space, relative and equivariant"
+            f"state: holds vectors of shape {state.vectors.shape}, this call needs {shape}; make it by spectral_state with "
+            "the same space, relative and equivariant"
         )
     adjoint = M.conj().swapaxes(-2, -1)
     v = state.vectors.astype(M.dtype)[..., None]

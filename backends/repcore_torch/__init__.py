@@ -2,6 +2,7 @@
 
 from repcore_torch.constraint import Constraint, constrain
 from repcore_torch.files import load, save
+from repcore_torch.initial import init_
 from repcore_torch.linear import Linear
 from repcore_torch.penalty import penalty
 from repcore_torch.projector import Projector, project, project_
@@ -13,6 +14,7 @@ __all__ = [
     "Projector",
     "SpectralState",
     "constrain",
+    "init_",
     "load",
     "penalty",
     "project",

@@ -49,7 +49,7 @@ def defect(
 
     >>> import numpy as np, repcore as rc
     >>> V = rc.dihedral(4).rep
-    >>> found = rc.defect(np.array([[1.0, 2.0], [2.0, 1.0]]), V, V)
+    >>> found = defect(np.array([[1.0, 2.0], [2.0, 1.0]]), V, V)
     >>> round(found.mean, 6), round(found.relative, 6), str(found.worst)
     (4.0, 0.894427, '4 ... 5.657')
     """

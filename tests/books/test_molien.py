@@ -319,19 +319,22 @@ def test_weight_enumerators_of_self_dual_codes(
     check(rc.Group(make()), order, degrees, secondary)
 
 
-def test_hamming_and_golay_codes_are_the_first_invariants() -> None:
-    """The invariant of degree 8 of the group of order 192 is x^8 + 14 x^4 y^4 + y^8, the weights of the Hamming code."""
-    V = rc.Group(CODES[0][1]()).rep
-    basis = rc.invariants(V.dual.sym(8), store=None)
-    assert basis.dim == 1
-    column = [rc.number(x) for (x,) in basis[0].tolist()]
-    assert len(column) == 9
-    # Coordinates of Sym^8 are monomials x^(8 - i) y^i or divided ones; the ratio 14 : 1 or 14 / 70 tells which.
-    first = column[0]
-    scaled = [x / first for x in column]
-    assert [scaled[i] == 0 for i in range(9)] == [i % 4 != 0 for i in range(9)]
-    assert scaled[8] == 1
-    assert scaled[4] in (14, rc.number("1/5"))
+def test_hamming_and_golay_codes_are_invariants() -> None:
+    """Coefficients of x^(n - i) y^i: the words of weight i of the extended codes. The basis is in echelon form, so that its first
+    member is the enumerator of a code without words of the weight where the second begins."""
+
+    def enumerators(k: int, n: int, step: int) -> list[list[int]]:
+        basis = rc.invariants(rc.Group(CODES[k][1]()).rep.dual.sym(n), store=None)
+        columns = [[x for (x,) in m.tolist()] for m in basis]
+        assert all(x == 0 for c in columns for i, x in enumerate(c) if i % step)
+        return [c[::step] for c in columns]
+
+    assert enumerators(0, 8, 4) == [[1, 14, 1]]
+    assert enumerators(0, 24, 4) == [[1, 0, 759, 2576, 759, 0, 1], [0, 1, -4, 6, -4, 1, 0]]
+    assert enumerators(2, 4, 3) == [[1, 8]]
+    assert enumerators(2, 12, 3) == [[1, 0, 264, 440, 24], [0, 1, -3, 3, -1]]
+    # The hexacode over the field of four elements.
+    assert enumerators(3, 6, 2) == [[1, 0, 45, 18], [0, 1, -2, 1]]
 
 
 def test_cyclic_orders() -> None:
