@@ -21,7 +21,7 @@ from repcore.reps.tree import Rep
 from repcore.solve.budget import Budget
 from repcore.solve.certificate import Certificate, Step
 from repcore.solve.chain import Solution, solve_block
-from repcore.solve.memory import orbit_bytes
+from repcore.solve.memory import orbit_bytes, order_bytes
 
 __all__ = ["BasisBlock", "EquivariantBasis", "compute", "orthonormal_columns"]
 
@@ -254,6 +254,8 @@ def compute(space: Hom, budget: Budget | None = None) -> EquivariantBasis:
     over = compositum(*set(images)) if images else QQ
     how = tuple(sorted({s.completeness for s in solutions}))
     primes = tuple(sorted({p for s in solutions for p in s.primes}))
+    count = sum(rows.shape[0] * cols.shape[0] * basis.shape[0] for rows, cols, basis in blocks)
+    budget.admit(order_bytes(count), f"{space}: the order of {count:,} elements", "give each summand fewer copies")
     return assemble(space, over, blocks, Certificate("proved", how, primes), tuple(steps))
 
 

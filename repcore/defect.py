@@ -211,14 +211,15 @@ def energies(w: Array, of_x: Decomposition, of_y: Decomposition) -> tuple[Energy
 def _complement(block: Array, row: Component, col: Component) -> float:
     d, basis = row.irrep.dim, row.irrep.endomorphisms
     tiles = block.reshape(row.multiplicity, d, col.multiplicity, d)
-    c = np.einsum("spq,apbq->abs", basis.conj(), tiles) / d
-    rest = tiles - np.einsum("abs,spq->apbq", c, basis)
+    c: Array = np.einsum("spq,apbq->abs", basis.conj(), tiles) / d
+    rest: Array = tiles - np.einsum("abs,spq->apbq", c, basis)
     return float(np.vdot(rest, rest).real)
 
 
 def _times(w: Array, component: Component) -> Array:
     """W U for the orthonormal columns U of a component, dense or sparse."""
-    return np.asarray((component.basis.T @ w.T).T)
+    turned: Any = component.basis.T @ w.T
+    return np.asarray(turned.T)
 
 
 def _largest(w: Array) -> float:

@@ -84,7 +84,7 @@ def _mixed(inside: Array, noise: Array, project: Projector, share: float, gain: 
     live = length > (rows * cols) ** 0.5 * (rows + cols) * jnp.finfo(size.dtype).eps
     size = jnp.where(size > 0, size, gain * rows**0.5)
     part = jnp.where(live, share * size / jnp.where(live, length, 1), 0) * outside
-    return jnp.where(live, (1 - share * share) ** 0.5, 1.0).astype(size.dtype) * inside + part
+    return jnp.where(live, (1 - share * share) ** 0.5 * inside, inside) + part
 
 
 def _irrep_plan(project: Projector) -> Any:

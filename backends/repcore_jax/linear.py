@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import jax
@@ -73,7 +74,8 @@ class Linear:
         weights = self._checked(params)
         dtype = jnp.result_type(x, *(w for w in weights if w is not None), *((params["bias"],) if self.has_bias else ()))
         dtype = working_dtype(dtype, True) if self.plan.is_complex else dtype
-        flat = x.reshape(-1, x.shape[-1]).astype(dtype)
+        # Not -1, which an x of no components leaves open.
+        flat = x.reshape(prod(x.shape[:-1]), x.shape[-1]).astype(dtype)
         if layer.fourier is not None and dtype in (jnp.float32, jnp.float64):
             return _transformed(layer, weights, params.get("bias"), flat).reshape(*x.shape[:-1], self.shape[0])
         parts = [_read(layer, g, flat) for g in range(len(layer.groups))]
@@ -214,6 +216,8 @@ def _write(layer: Any, products: list[Array], x: Array) -> Array:
         written.append(y.reshape(len(x), m * n))
     if layer.order is not None:
         written.append(jnp.zeros((len(x), 1), x.dtype))
+    if not written:
+        return jnp.zeros((len(x), 0), x.dtype)
     y = written[0] if len(written) == 1 else jnp.concatenate(written, -1)
     return y if layer.order is None else y.at[:, layer.order.astype(np.int32)].get(mode="promise_in_bounds")
 

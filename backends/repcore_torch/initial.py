@@ -93,7 +93,8 @@ def _mixed(inside: Tensor, noise: Tensor, table: Table, share: float, gain: floa
     live = length > entries**0.5 * sum(noise.shape[-2:]) * torch.finfo(size.dtype).eps
     size = torch.where(size > 0, size, gain * noise.shape[-2] ** 0.5)
     part = torch.where(live, share * size / torch.where(live, length, 1), 0) * outside
-    return torch.where(live, (1 - share * share) ** 0.5, 1.0) * inside + part
+    # A where of two numbers would be float32, whatever the weight is.
+    return torch.where(live, (1 - share * share) ** 0.5 * inside, inside) + part
 
 
 def _length(W: Tensor) -> Tensor:

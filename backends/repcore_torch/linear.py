@@ -65,6 +65,7 @@ class Linear(nn.Module):
     """
 
     bias: nn.Parameter | None
+    _like: Tensor
 
     def __init__(self, X: rc.Rep, Y: rc.Rep, bias: bool = True, device: Any = None, dtype: torch.dtype | None = None) -> None:
         super().__init__()
@@ -81,6 +82,8 @@ class Linear(nn.Module):
             self.bias = nn.Parameter(torch.empty(self.plan.layer.bias, device=device, dtype=dtype))
         else:
             self.register_parameter("bias", None)
+        # What the dtype and the device are where nothing is learned; it moves with the module.
+        self.register_buffer("_like", torch.empty(0, device=device, dtype=dtype), persistent=False)
         self._prepare()
         self.reset_parameters()
         if not self.dim and self.bias is None:
@@ -150,7 +153,9 @@ class Linear(nn.Module):
         if self.plan.is_complex and not x.is_complex():
             x = x.to(working_dtype(x.dtype, True))
         weights = [w for _, w in self._weights()]
-        y = run(self._tables.on(x.dtype, x.device), self.plan.layer, weights, self.bias, x.reshape(-1, x.shape[-1]))
+        # Not -1, which an x of no components leaves open.
+        flat = x.reshape(x.shape[:-1].numel(), x.shape[-1])
+        y = run(self._tables.on(x.dtype, x.device), self.plan.layer, weights, self.bias, flat)
         return y.reshape(*x.shape[:-1], y.shape[-1])
 
     @torch.no_grad()
@@ -213,7 +218,7 @@ class Linear(nn.Module):
         """Dtype and device of the parameters."""
         for parameter in self.parameters():
             return parameter.dtype, parameter.device
-        return torch.get_default_dtype(), torch.get_default_device()
+        return self._like.dtype, self._like.device
 
     def _weights(self) -> list[tuple[Any, Any]]:
         """Each group of irreps with its coefficients; None for invariants of Y that X does not have."""
@@ -389,6 +394,8 @@ def _write(constants: LayerTable, groups: Any, products: list[list[Tensor]], x: 
         written.append(_from_irreps(z, matrix, panel.copies, panel.size))
     if constants.order is not None:
         written.append(x.new_zeros(size, 1))
+    if not written:
+        return x.new_zeros(size, 0)
     y = written[0] if len(written) == 1 else torch.cat(written, -1)
     return y if constants.order is None else y.index_select(1, constants.order)
 
@@ -415,6 +422,9 @@ def _from_irreps(z: Tensor, matrix: Tensor | None, copies: int, size: int) -> Te
 def _product(a: Tensor, b: Tensor) -> Tensor:
     """A change of basis in the precision of its argument, also under autocast."""
     dtype = torch.promote_types(a.dtype, b.dtype)
+    if a.device.type == "meta":
+        # There is no autocast for it.
+        return torch.matmul(a.to(dtype), b.to(dtype))
     if torch.is_autocast_enabled(a.device.type) or a.dtype != b.dtype:
         with torch.autocast(a.device.type, enabled=False):
             return torch.matmul(a.to(dtype), b.to(dtype))

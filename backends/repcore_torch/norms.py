@@ -110,7 +110,11 @@ def norm_of_ones(norm: Any, shape: tuple[int, int]) -> float:
 
 def square(W: Tensor) -> Tensor:
     """||W||_F^2 of each matrix, (..., dim Y, dim X) -> (...)."""
-    return torch.linalg.vecdot(W.flatten(-2), W.flatten(-2)).real if W.is_complex() else (W * W).sum((-2, -1))
+    flat = W.flatten(-2)
+    if flat.ndim == 1:
+        # One product of vectors: no array of squares in fresh memory.
+        return torch.vdot(flat, flat).real if W.is_complex() else torch.dot(flat, flat)
+    return torch.linalg.vecdot(flat, flat).real if W.is_complex() else (flat * flat).sum(-1)
 
 
 def with_gradient(M: Tensor, pair: Pair) -> Tensor:

@@ -182,8 +182,12 @@ class _HalfSquares(Function):
     @staticmethod
     def forward(W: Tensor, table: Table, both: bool) -> tuple[Tensor, ...]:
         PW = maps.project(W, table)
-        R = W - PW
-        return (square(R) / 2, square(PW) / 2, R) if both else (square(R) / 2, R)
+        if both:
+            R = W - PW
+            return square(R) / 2, square(PW) / 2, R
+        # In the memory of P W: fresh memory costs more than the subtraction.
+        R = PW.neg_().add_(W)
+        return square(R) / 2, R
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Table, bool], output: tuple[Tensor, ...]) -> None:

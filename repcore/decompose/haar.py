@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,8 @@ class HaarProjector:
                 f"weight: has shape {w.shape}, expected (..., {self.space.shape[0]}, {self.space.shape[1]}) for maps {self.space}"
             )
         kind = np.result_type(w.dtype, np.complex64 if self.is_complex else np.float32)
-        flat = w.reshape(-1, *self.space.shape)
+        # Not -1, which a space of no entries leaves open.
+        flat = w.reshape(prod(w.shape[:-2]), *self.space.shape)
         out = np.zeros(flat.shape, kind)
         for one, mean in zip(flat, out, strict=True):
             for b in self.blocks:

@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from repcore.errors import GroupTooLargeError
+from repcore.errors import GroupTooLargeError, IncompatibleError
 from repcore.exact.field import QQ
 from repcore.exact.matrix import Matrix, from_coo, identity
 from repcore.groups.group import Group
@@ -232,7 +232,12 @@ def order(group: Group) -> int:
     >>> from repcore import symmetric
     >>> order(symmetric(20))
     2432902008176640000
+
+    Raises:
+        GroupTooLargeError: the group is infinite, or its basis vectors have too many images.
     """
+    if not isinstance(group, Group):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise IncompatibleError(f"group: expected a group, got {type(group).__name__}; write order(G), or order(V.group)")
     moves = orbit_of_basis(group, LIMIT).moves
     from sympy.combinatorics import Permutation, PermutationGroup
 

@@ -26,6 +26,7 @@ __all__ = [
     "elimination_bytes",
     "map_bytes",
     "orbit_bytes",
+    "order_bytes",
     "spin_bytes",
 ]
 
@@ -78,6 +79,11 @@ def answer_bytes(found: Orbits, cols: Ints, degree: int, primes: int) -> int:
     entries = int(np.bincount(live, minlength=found.count)[cols].sum())
     on_orbits = len(cols) * (24 * degree * primes + 80 * degree + 60)
     return 40 * len(found.of) + on_orbits + entries * (60 + 24 * degree)
+
+
+def order_bytes(count: int) -> int:
+    """The canonical order of so many elements, over all copies: their pivots, twice, a permutation, its inverse, and a sort."""
+    return 48 * count
 
 
 def check_bytes(nnz: int, m: int, n: int, images: int, products: int = 0) -> int:

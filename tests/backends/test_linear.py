@@ -363,3 +363,32 @@ def test_jax_layers_name_wrong_arguments(call: Any, words: str) -> None:
     layer = rcj.linear(X, Y)
     with pytest.raises(rc.IncompatibleError, match=words):
         call(rcj, layer, layer.init(jax.random.key(0)))
+
+
+@pytest.mark.filterwarnings("ignore:.* has dimension 0:repcore.RepcoreWarning")
+def test_a_layer_of_no_parameters_keeps_its_dtype() -> None:
+    layer = rct.Linear(one, V, dtype=torch.float64)
+    assert layer.theta.dtype == layer.weight.dtype == layer.to_linear().weight.dtype == torch.float64
+    assert layer.float().weight.dtype == torch.float32
+    assert list(layer.state_dict()) == ["_extra_state"]
+    turn = rc.Group([[["zeta(3)"]]]).rep
+    assert rct.Linear(turn, turn.dual, dtype=torch.float32).weight.dtype == torch.complex64
+
+
+@pytest.mark.filterwarnings("ignore:.* has dimension 0:repcore.RepcoreWarning")
+@pytest.mark.parametrize("shape", [(), (0,), (5,), (1, 5)])
+def test_representations_of_dimension_zero(shape: tuple[int, ...]) -> None:
+    jax = pytest.importorskip("jax")
+    rcj = pytest.importorskip("repcore_jax")
+    for domain, codomain in ((0 * V, one + V), (V, 0 * V), (0 * V, 0 * V)):
+        x = np.ones((*shape, domain.dim), np.float32)
+        assert made(domain, codomain, dtype=torch.float32)(torch.from_numpy(x)).shape == (*shape, codomain.dim)
+        layer = rcj.linear(domain, codomain)
+        assert layer.apply(layer.init(jax.random.key(0)), x).shape == (*shape, codomain.dim)
+
+
+@pytest.mark.parametrize("spaces", [(X, Y), (V, 2 * V), (V * V, V * V), (2 * rc.regular(rc.cyclic(100)),) * 2])
+def test_shapes_without_data(spaces: Any) -> None:
+    layer = rct.Linear(*spaces, device="meta")
+    y = layer(torch.empty(3, spaces[0].dim, device="meta"))
+    assert (y.shape, y.device.type) == ((3, spaces[1].dim), "meta")

@@ -222,12 +222,34 @@ class Torch:
         found = self.torch.autograd.grad((g.conj() * y).real.sum(), (theta, bias, x), allow_unused=True, materialize_grads=True)
         return y.detach().numpy(), [f.numpy() for f in found]
 
-    def penalty(self, plan: rc.Plan, W: np.ndarray, norm: str, relative: bool) -> tuple[np.ndarray, np.ndarray]:
+    def penalty(self, space: Any, W: np.ndarray, norm: Any, relative: bool, **options: Any) -> tuple[np.ndarray, np.ndarray]:
         """The values of a stack of matrices, and the gradient of their sum: d f / d Re W + i d f / d Im W."""
         leaf = self.torch.tensor(W, requires_grad=True)
-        values = self.rct.penalty(leaf, plan, norm, relative=relative)
+        values = self.rct.penalty(leaf, space, norm, relative=relative, **options)
         values.sum().backward()
         return values.detach().numpy(), leaf.grad.numpy()
+
+    def warm(self, space: Any, weights: list[np.ndarray], **options: Any) -> list[tuple[np.ndarray, ...]]:
+        """The spectral penalty at each of several weights with one state: value, gradient, error and upper bound."""
+        state, found = self.rct.SpectralState(), []
+        for W in weights:
+            leaf = self.torch.tensor(W, requires_grad=True)
+            value = self.rct.penalty(leaf, space, "spectral", state=state, **options)
+            value.sum().backward()
+            found.append((value.detach().numpy(), leaf.grad.numpy(), state.error.numpy(), state.upper.numpy()))
+        return found
+
+    def second(self, space: Any, W: np.ndarray, norm: Any) -> np.ndarray:
+        """The gradient of the squared length of the gradient."""
+        leaf = self.torch.tensor(W, requires_grad=True)
+        (first,) = self.torch.autograd.grad(self.rct.penalty(leaf, space, norm), leaf, create_graph=True)
+        return self.torch.autograd.grad((first * first).sum(), leaf)[0].numpy()
+
+    def init(self, space: Any, complement: float, **options: Any) -> np.ndarray:
+        """Eight draws of an initial weight."""
+        weight = self.torch.empty(8, *space.shape, dtype=self.torch.float64)
+        generator = self.torch.Generator().manual_seed(0)
+        return self.rct.init_(weight, space, complement, generator=generator, **options).numpy()
 
 
 class Jax:
@@ -265,16 +287,44 @@ class Jax:
             found, y = self.jax.jit(self.jax.grad(total, argnums=(0, 1, 2), has_aux=True))(*arguments)
             return np.asarray(y), [np.asarray(f).conj() for f in found]
 
-    def penalty(self, plan: rc.Plan, W: np.ndarray, norm: str, relative: bool) -> tuple[np.ndarray, np.ndarray]:
+    def penalty(self, space: Any, W: np.ndarray, norm: Any, relative: bool, **options: Any) -> tuple[np.ndarray, np.ndarray]:
         """The values of a stack of matrices, and the gradient of their sum: d f / d Re W + i d f / d Im W."""
 
         def total(W: Any) -> Any:
-            values = self.rcj.penalty(W, plan, norm, relative=relative)
+            values = self.rcj.penalty(W, space, norm, relative=relative, **options)
             return values.sum(), values
 
         with self.jax.enable_x64(True):
             grad, values = self.jax.jit(self.jax.grad(total, has_aux=True))(self.jax.numpy.asarray(W))
             return np.asarray(values), np.asarray(grad).conj()
+
+    def warm(self, space: Any, weights: list[np.ndarray], **options: Any) -> list[tuple[np.ndarray, ...]]:
+        """The spectral penalty at each of several weights with one state: value, gradient, error and upper bound."""
+
+        def total(W: Any, state: Any) -> Any:
+            values, state = self.rcj.penalty(W, space, "spectral", state=state, **options)
+            return values.sum(), (values, state)
+
+        found = []
+        with self.jax.enable_x64(True):
+            state = self.rcj.spectral_state(weights[0], space, **options)
+            run = self.jax.jit(self.jax.grad(total, has_aux=True))
+            for W in weights:
+                grad, (values, state) = run(self.jax.numpy.asarray(W), state)
+                found.append((*map(np.asarray, (values, grad)), *map(np.asarray, (state.error, state.upper))))
+        return found
+
+    def second(self, space: Any, W: np.ndarray, norm: Any) -> np.ndarray:
+        """The gradient of the squared length of the gradient."""
+        first = self.jax.grad(lambda W: self.rcj.penalty(W, space, norm))
+        with self.jax.enable_x64(True):
+            return np.asarray(self.jax.grad(lambda W: (first(W) ** 2).sum())(self.jax.numpy.asarray(W)))
+
+    def init(self, space: Any, complement: float, **options: Any) -> np.ndarray:
+        """Eight draws of an initial weight."""
+        with self.jax.enable_x64(True):
+            keys = self.jax.random.split(self.jax.random.key(0), 8)
+            return np.asarray(self.jax.vmap(lambda key: self.rcj.init(key, space, complement, **options))(keys))
 
 
 BACKENDS: dict[str, Callable[[], Backend]] = {"numpy": NumPy, "torch": Torch, "jax": Jax}

@@ -95,8 +95,8 @@ def test_at_zero_the_value_and_the_gradient_are_zero(
 
 
 def test_an_unknown_norm_is_refused_with_the_list(differentiable: Any) -> None:
-    with pytest.raises(rc.IncompatibleError, match=r"'nuclear'.*'fro', 'fro2'"):
-        differentiable.penalty(rc.plan(rc.cyclic(4).rep >> rc.cyclic(4).rep), np.ones((1, 2, 2)), "nuclear", False)
+    with pytest.raises(rc.IncompatibleError, match=r"'schatten'.*'fro', 'fro2', 'spectral'"):
+        differentiable.penalty(rc.plan(rc.cyclic(4).rep >> rc.cyclic(4).rep), np.ones((1, 2, 2)), "schatten", False)
 
 
 def test_the_exact_mean_defect_is_twice_the_square(differentiable: Any) -> None:

@@ -164,6 +164,12 @@ def test_the_haar_projector_is_the_mean_over_the_group() -> None:
     assert np.abs(rc.haar_projector(V >> V)(w) - mean).max() < 1e-14
 
 
+def test_the_haar_projector_of_no_entries() -> None:
+    V = HEXAGON.rep
+    assert rc.haar_projector(0 * V >> V)(np.zeros((2, 0))).shape == (2, 0)
+    assert rc.haar_projector(V >> 0 * V)(np.zeros((3, 0, 2))).shape == (3, 0, 2)
+
+
 def test_haar_projector_refuses_what_has_no_mean() -> None:
     V = rc.affine(2).rep
     with pytest.raises(rc.RepresentationError, match="no mean"):

@@ -125,3 +125,8 @@ def word(group: Any, letters: tuple[int, ...]) -> Matrix:
     for letter in letters:
         out = out @ group.discrete[letter]
     return out
+
+
+def test_order_names_what_is_no_group() -> None:
+    with pytest.raises(rc.IncompatibleError, match=r"group: expected a group, got Defining; write order\(G\)"):
+        rc.order(rc.cyclic(3).rep)  # type: ignore[arg-type]

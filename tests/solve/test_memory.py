@@ -144,6 +144,13 @@ def test_a_huge_space_is_refused_at_once() -> None:
     tracemalloc.stop()
 
 
+def test_many_copies_are_refused_before_their_order_is_made() -> None:
+    # One unknown each way, and 10^10 elements.
+    V = rc.dihedral(4).rep
+    with pytest.raises(rc.MemoryLimitError, match=r"the order of 10,000,000,000 elements would need about 447.0 GiB"):
+        rc.solve(100_000 * V >> 100_000 * V, store=None, memory_limit=2**32)
+
+
 def test_a_limit_holds_in_worker_processes() -> None:
     space = 2 * rc.SO(3).rep + rc.SO(3).rep ** 2 >> rc.SO(3).rep ** 3
     need = max(asked_by(space))

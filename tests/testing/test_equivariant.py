@@ -257,3 +257,16 @@ def test_functions_of_jax() -> None:
     check(gate, V, V, like=jnp.zeros(3), batch=(2,))
     with pytest.raises(AssertionError):
         check(jax.nn.relu, V, V, like=jnp.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((3, V, V), "f: expected a function, got int"),
+        ((np.sin, V >> V, V), "X: expected a representation, got Hom"),
+        ((np.sin, V, SO3), "Y: expected a representation, got Group"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments: Any, words: str) -> None:
+    with pytest.raises(rc.IncompatibleError, match=words):
+        check(*arguments)

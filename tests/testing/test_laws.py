@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,35 @@ def test_laws_of_decompositions(name: str, law: laws.Law) -> None:
     V = GROUPS[name].rep
     for rep in (V, V * V, 2 * V + rc.trivial(V.group)):
         law(rc.decompose(rep))
+
+
+def changed(found: Any, number: int, irrep: dict[str, Any] | None = None, **fields: Any) -> Any:
+    """A decomposition with something else in one component."""
+    parts = list(found.components)
+    parts[number] = replace(parts[number], irrep=replace(parts[number].irrep, **(irrep or {})), **fields)
+    return replace(found, components=tuple(parts))
+
+
+def test_laws_of_decompositions_reject_what_is_none() -> None:
+    V = rc.symmetric(4).rep
+    found = rc.decompose(V * V)
+    one, three = found[0], found[2]
+    assert (one.multiplicity, three.multiplicity, three.irrep.dim) == (2, 3, 3)
+
+    with pytest.raises(AssertionError, match="trivial_components_are_the_invariants"):
+        laws.check_decomposition(changed(found, 0, {"is_trivial": False}))
+    with pytest.raises(AssertionError, match="trivial_components_are_the_invariants"):
+        laws.check_decomposition(changed(found, 1, {"is_trivial": True}))
+
+    # Two components of one irrep, and a representation that calls itself an irrep: every other law holds for U.
+    law = laws.for_decomposition["the_commutant_is_as_large_as_counted"]
+    halves = [replace(one, multiplicity=1, basis=one.basis[:, [i]], dual_basis=one.basis[:, [i]]) for i in range(2)]
+    with pytest.raises(AssertionError, match=rf"commutant = {found.dim_commutant}\n.*counted = {found.dim_commutant - 2}"):
+        law(replace(found, components=(*halves, *found.components[1:])))
+    whole = replace(rc.decompose(V)[0].irrep, dim=4, endomorphisms=np.eye(4)[None])
+    only = replace(rc.decompose(V)[0], irrep=whole, multiplicity=1, basis=np.eye(4), dual_basis=np.eye(4))
+    with pytest.raises(AssertionError, match=r"commutant = 2\n.*counted = 1"):
+        law(replace(rc.decompose(V), components=(only,)))
 
 
 def test_laws_of_labelled_irreps() -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from repcore import Matrix, Rep, to_orthonormal
+from repcore import Matrix, Rep, invariants, solve, to_orthonormal
 from repcore.testing.exact import eye
 from repcore.testing.laws.registry import Laws, broken
 from repcore.testing.laws.rounding import norm, unit
@@ -28,6 +28,8 @@ class _Irrep(Protocol):
     def type(self) -> str: ...
     @property
     def endomorphisms(self) -> Any: ...
+    @property
+    def is_trivial(self) -> bool: ...
 
 
 class _Component(Protocol):
@@ -146,6 +148,30 @@ def endomorphisms_commute_with_the_irrep(found: Decomposition) -> None:
         if not defect <= _allowed(found, 4.0 * d):
             raise broken(law, "<E_s, E_t> = d delta_st", V=found.rep, component=number, defect=defect)
         at += d * c.multiplicity
+
+
+@for_decomposition.register
+def the_commutant_is_as_large_as_counted(found: Decomposition) -> None:
+    """dim End(V) = sum of m^2 t, t the number of spanning endomorphisms, exactly.
+
+    A component that splits further, or two components of equivalent irreps, or an algebra that is too small would leave a
+    larger commutant than the sum.
+    """
+    counted = sum(c.multiplicity**2 * len(c.irrep.endomorphisms) for c in found.components)
+    commutant = solve(found.rep >> found.rep, store=None).dim
+    if counted != commutant:
+        raise broken(
+            "the_commutant_is_as_large_as_counted", "dim End(V) = sum m^2 t", V=found.rep, commutant=commutant, counted=counted
+        )
+
+
+@for_decomposition.register
+def trivial_components_are_the_invariants(found: Decomposition) -> None:
+    """The number of invariants of V is the multiplicity of the irrep that calls itself trivial, exactly; it has dimension 1."""
+    trivial = [c for c in found.components if c.irrep.is_trivial]
+    counted, wanted = sum(c.multiplicity for c in trivial), invariants(found.rep, store=None).dim
+    if counted != wanted or any(c.irrep.dim != 1 for c in trivial):
+        raise broken("trivial_components_are_the_invariants", "dim V^G = m_1", V=found.rep, invariants=wanted, counted=counted)
 
 
 @for_decomposition.register

@@ -1,0 +1,142 @@
+"""What the penalty adds to a training step, as a ratio within one run: one thread, float32, Adam. `make bench` runs this.
+
+Two networks, a penalty on each layer: a small one, four dense layers between 16 scalars and 16 vectors of O(3) with gates, where
+the time of a step is that of some hundred small operations; and a wide one, three layers of 512 to 512 channels. Times are
+processor time of the process, medians of interleaved steps, so that other load on the machine enters as little as can be.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import repcore as rc
+
+pytestmark = pytest.mark.bench
+
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def medians(calls: list[Callable[[], None]], runs: int) -> list[float]:
+    """The median time of each call, interleaved."""
+    times: list[list[float]] = [[] for _ in calls]
+    for i in range(runs + 5):
+        for call, mine in zip(calls, times, strict=True):
+            start = time.process_time()
+            call()
+            if i >= 5:
+                mine.append(time.process_time() - start)
+    return [statistics.median(mine) for mine in times]
+
+
+def measure(batch: int, runs: int) -> list[float]:
+    """Seconds of a step without penalty, with fro and with spectral."""
+    import torch
+
+    import repcore_torch as rct
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    O3 = rc.O(3)
+    one, V = rc.trivial(O3), O3.rep
+    hidden = 32 * one + 16 * V  # 16 scalars, 16 gates, 16 vectors
+    widths = [2 * one + 4 * V, 16 * one + 16 * V]
+    spaces = [widths[0] >> hidden, widths[1] >> hidden, widths[1] >> hidden, widths[1] >> V]
+    x, y = torch.randn(batch, spaces[0].shape[1]), torch.randn(batch, 3)
+
+    def gated(z: Any) -> Any:
+        scalars, gates, vectors = z.split([16, 16, 48], -1)
+        moved = gates.sigmoid().unsqueeze(-1) * vectors.unflatten(-1, (16, 3))
+        return torch.cat([torch.nn.functional.silu(scalars), moved.flatten(-2)], -1)
+
+    def trained(norm: str | None) -> Callable[[], None]:
+        layers = torch.nn.ModuleList(torch.nn.Linear(space.shape[1], space.shape[0]) for space in spaces)
+        projectors = [rct.Projector(space) for space in spaces]
+        states = [rct.SpectralState() if norm == "spectral" else None for _ in spaces]
+        optimiser = torch.optim.Adam(layers.parameters(), lr=3e-3)
+
+        def step() -> None:
+            z = x
+            for layer in layers[:-1]:
+                z = gated(layer(z))
+            loss = (layers[-1](z) - y).square().mean()
+            if norm is not None:
+                for layer, projector, state in zip(layers, projectors, states, strict=True):
+                    loss = loss + 1e-3 * rct.penalty(layer.weight, projector, norm, state=state)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+
+        return step
+
+    calls = [trained(norm) for norm in (None, "fro", "spectral")]
+    return medians(calls, runs)
+
+
+def measure_wide(batch: int, runs: int) -> list[float]:
+    """The same for three wide layers, 64 copies of the regular representation of D4 to 64."""
+    import torch
+
+    import repcore_torch as rct
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    X = 64 * rc.regular(rc.dihedral(4))
+    x = torch.randn(batch, X.dim)
+
+    def trained(norm: str | None) -> Callable[[], None]:
+        layers = torch.nn.Sequential(*(torch.nn.Linear(X.dim, X.dim) for _ in range(3)))
+        projector = rct.Projector(X >> X)
+        states = [rct.SpectralState() if norm == "spectral" else None for _ in layers]
+        optimiser = torch.optim.Adam(layers.parameters(), lr=3e-3)
+
+        def step() -> None:
+            loss = layers(x).square().mean()
+            if norm is not None:
+                for layer, state in zip(layers, states, strict=True):
+                    loss = loss + 1e-3 * rct.penalty(layer.weight, projector, norm, state=state)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+
+        return step
+
+    calls = [trained(norm) for norm in (None, "fro", "spectral")]
+    return medians(calls, runs)
+
+
+def fresh(measure: str, *arguments: Any) -> list[float]:
+    """Measure in a process of its own."""
+    code = f"import json, runpy; f = runpy.run_path({__file__!r})[{measure!r}]; print(json.dumps(f(*{arguments!r})))"
+    done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    found: list[float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+# network, batch, the most that fro may add to a step without penalty, and the most that spectral may take of a step with fro.
+# Measured on one core of two that were shared: small 0.89 and 1.5, 0.50 and 1.3; wide 0.31 and 1.25, 0.11 and 1.08.
+LIMITS = [
+    ("measure", 256, 1.3, 1.8),
+    ("measure", 1024, 0.75, 1.5),
+    ("measure_wide", 256, 0.45, 1.4),
+    ("measure_wide", 1024, 0.15, 1.15),
+]
+
+
+@pytest.mark.parametrize(("network", "batch", "added", "spectral"), LIMITS)
+def test_what_the_penalty_adds_to_a_step(network: str, batch: int, added: float, spectral: float) -> None:
+    plain, fro, warm = fresh(network, batch, 100 if network == "measure" else 21)
+    print(
+        f"\n{network}, batch {batch}: plain {plain * 1e3:.2f} ms, fro {fro * 1e3:.2f} ms = {100 * (fro / plain - 1):+.0f} %, "
+        f"spectral {warm * 1e3:.2f} ms = {warm / fro:.2f} of fro"
+    )
+    assert fro / plain - 1 <= added
+    assert warm / fro <= spectral
