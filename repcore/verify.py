@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from repcore.basis import BasisBlock, EquivariantBasis
+from repcore.errors import IncompatibleError
 from repcore.exact.field import compositum
 from repcore.exact.matrix import Matrix, from_coo, identity, kron
 from repcore.reps.atoms import Atom, atoms
@@ -57,7 +58,12 @@ def verify(basis: EquivariantBasis, *, count_limit: int = 1500) -> Verification:
     >>> V = rc.symmetric(4).rep
     >>> bool(rc.verify(rc.solve(V >> V, store=None)))
     True
+
+    Raises:
+        IncompatibleError: ``basis`` is no solved basis.
     """
+    if not isinstance(basis, EquivariantBasis):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise IncompatibleError(f"basis: expected a solved basis, got {type(basis).__name__}; write verify(solve(X >> Y))")
     notes: list[str] = []
     sound, canonical = True, True
     complete: bool | None = True

@@ -1,4 +1,4 @@
-"""init_: an equivariant He or Glorot start, with a stated share of what is not equivariant."""
+"""`init_`: an equivariant He or Glorot start, with a stated share of what is not equivariant."""
 
 from __future__ import annotations
 

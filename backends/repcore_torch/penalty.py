@@ -43,9 +43,9 @@ def penalty(
     ``"fro2"``      ||R||_F^2 / 2 (half the square)     a ridge: the gradient is R, a spring that never quite gets there
     ``"spectral"``  the largest singular value of R     gradient (1 - P) u v^H; bounds the worst case over inputs
     ``"nuclear"``   the sum of the singular values      gradient (1 - P) U V^H; makes R of low rank, then zero
-    ``(p, q)``      (sum_j (sum_i |R_ij|^p)^(q/p))      p within columns, q over them; (2, 1) makes columns zero,
+    ``(p, q)``      (sum_j (sum_i abs(R_ij)^p)^(q/p))   p within columns, q over them; (2, 1) makes columns zero,
                     ^(1/q), p, q >= 1 or inf            (1, 1) entries
-    ``"inf"``       max |R_ij|                          levels the largest entries; converges slowly
+    ``"inf"``       max abs(R_ij)                       levels the largest entries; converges slowly
     ==============  ==================================  ===================================================================
 
     The mean defect over a compact group G is E_g ||rho_Y(g) W - W rho_X(g)||_F^2 = 2 ||R||_F^2 for orthogonal representations;

@@ -275,6 +275,8 @@ def _parsed(family: str, label: object, where: str) -> tuple[int, int]:
         if parts.get("half") and degree % 2 == 0:
             problem = f"write {degree // 2} for {label}"
         degree *= 1 if parts.get("half") else 2
+    if isinstance(label, int) and re.fullmatch(pattern, str(label), re.ASCII):
+        problem = f'labels are text, write "{label}"'
     if family == "SO(3)" and isinstance(label, str) and label.endswith(("e", "o")):
         problem = "SO(3) knows no parity, O(3) does"
     if problem:

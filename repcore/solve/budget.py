@@ -6,12 +6,13 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import TypeVar
 
-from repcore.errors import MemoryLimitError
+from repcore.errors import IncompatibleError, MemoryLimitError
 from repcore.solve.progress import Progress, Report
 
-__all__ = ["Budget", "physical_memory", "size_text"]
+__all__ = ["Budget", "check_budget", "physical_memory", "size_text"]
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -84,6 +85,21 @@ class Budget:
         """Report progress; free if nobody listens."""
         if self.report is not None:
             self.report(Progress(stage, self.block, self.blocks, done, total, seconds))
+
+
+def check_budget(memory_limit: object, executor: object) -> None:
+    """Refuse limits that no solve can keep, before anything is looked up.
+
+    Raises:
+        IncompatibleError: the limit is no number of bytes, or the executor has no ``map``.
+    """
+    is_size: bool = isinstance(memory_limit, Integral) and not isinstance(memory_limit, bool) and int(memory_limit) >= 0
+    if memory_limit is not None and not is_size:
+        raise IncompatibleError(f"memory_limit: expected a number of bytes, an integer >= 0, got {memory_limit!r}; write 2**30")
+    if executor is not None and not callable(getattr(executor, "map", None)):
+        raise IncompatibleError(
+            f"executor: expected a concurrent.futures.Executor, got {type(executor).__name__}; write ProcessPoolExecutor(4)"
+        )
 
 
 def size_text(count: int) -> str:

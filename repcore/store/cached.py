@@ -15,7 +15,7 @@ from repcore.errors import IncompatibleError, RepcoreWarning, RepresentationErro
 from repcore.plan import Factor, Orbit, Plan, Schur, choose, make_plan, make_schur_plan
 from repcore.reps.hom import Hom
 from repcore.reps.tree import Rep, trivial
-from repcore.solve.budget import Budget, physical_memory
+from repcore.solve.budget import Budget, check_budget, physical_memory
 from repcore.solve.progress import Report, check_progress, reporting
 from repcore.store.canonical import canonical
 from repcore.store.disk import Store
@@ -73,7 +73,7 @@ def solve(
             stderr is no terminal. A function is called with a :class:`Progress` at every stage; what it raises ends the solve.
 
     Raises:
-        IncompatibleError: ``space`` is no space, or ``progress`` nothing of the above.
+        IncompatibleError: ``space`` is no space, or ``memory_limit``, ``executor`` or ``progress`` is nothing of the above.
         MemoryLimitError: a step would need more memory than allowed; the message says how much.
         SolveError: a block could not be certified.
 
@@ -84,6 +84,7 @@ def solve(
     """
     space = _checked(space)
     check_progress(progress)
+    check_budget(memory_limit, executor)
     found = find(space, store=store)
     if found is not None:
         return found
@@ -241,6 +242,8 @@ def _checked(space: object) -> Hom:
         repair = "for one representation V write V >> V, or invariants(V)"
     if isinstance(space, EquivariantBasis):
         repair = "this one is solved already, its space is basis.space"
+    elif isinstance(getattr(space, "space", None), Hom):
+        repair = "its maps are those of its .space"
     raise IncompatibleError(f"space: expected a space of equivariant maps, got {_kind(space)}; {repair}")
 
 

@@ -51,7 +51,7 @@ def decompose_together(reps: Sequence[Rep]) -> tuple[Decomposition, ...]:
     """Decompositions in one frame of reference: equal irreducibles are the same :class:`Irrep` object, with the same matrices.
 
     Raises:
-        IncompatibleError: representations of different groups.
+        IncompatibleError: representations of different groups, or something that is no list of representations.
         NotCompletelyReducibleError: as for :func:`decompose`.
 
     >>> import repcore as rc
@@ -60,6 +60,8 @@ def decompose_together(reps: Sequence[Rep]) -> tuple[Decomposition, ...]:
     >>> [c.irrep is one[0].irrep for c in two]
     [False, False, True]
     """
+    if isinstance(reps, Rep) or not isinstance(reps, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise IncompatibleError(f"reps: expected a list of representations, got {type(reps).__name__}; write [V, W]")
     return decompose_reps(tuple(reps), solve)
 
 

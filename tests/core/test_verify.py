@@ -211,3 +211,9 @@ def test_verify_uses_no_code_of_the_solver() -> None:
     }
     assert imported
     assert not any(name.startswith("repcore.solve") for name in imported)
+
+
+def test_what_is_no_basis_is_named() -> None:
+    V = rc.dihedral(4).rep
+    with pytest.raises(rc.IncompatibleError, match=r"basis: expected a solved basis, got Hom; write verify\(solve"):
+        rc.verify(V >> V)  # type: ignore[arg-type]

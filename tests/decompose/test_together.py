@@ -110,3 +110,9 @@ def test_first_copies_follow_the_pivot_rule() -> None:
 
 def _dense(b: object) -> np.ndarray:
     return b.toarray() if hasattr(b, "toarray") else np.asarray(b)
+
+
+def test_one_representation_is_no_list_of_them() -> None:
+    V = rc.dihedral(4).rep
+    with pytest.raises(rc.IncompatibleError, match=r"reps: expected a list of representations, got Defining; write \[V, W\]"):
+        rc.decompose_together(V)  # type: ignore[arg-type]

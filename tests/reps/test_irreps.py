@@ -558,3 +558,8 @@ def test_linear_layers_of_e3nn_are_in_the_space(e3nn: Any) -> None:
     plan = rc.plan(rc.solve(x >> x, store=None))
     assert plan.dim == layer.weight_numel
     assert np.abs(plan.project(weight) - weight).max() <= 20 * EPS * np.abs(weight).max()
+
+
+def test_a_number_is_told_to_be_a_text() -> None:
+    with pytest.raises(rc.RepresentationError, match='labels are text, write "2"'):
+        rc.irrep(rc.SO(3), 2)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import sys
 import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -154,7 +155,8 @@ def test_many_copies_are_refused_before_their_order_is_made() -> None:
 def test_a_limit_holds_in_worker_processes() -> None:
     space = 2 * rc.SO(3).rep + rc.SO(3).rep ** 2 >> rc.SO(3).rep ** 3
     need = max(asked_by(space))
-    with ProcessPoolExecutor(1) as pool:
+    # Not forked: other tests of this process may have started threads.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         assert rc.solve(space, store=None, memory_limit=need, executor=pool) == compute(space)
         with pytest.raises(rc.MemoryLimitError, match="memory_limit"):
             rc.solve(space, store=None, memory_limit=need - 1, executor=pool)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -219,3 +220,25 @@ def test_explain_says_what_is_cached() -> None:
     assert rc.explain(space, store=None).cached is None
     Store().file_of(space).write_bytes(b"")
     assert rc.explain(space).cached is None
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"memory_limit": "2 GB"}, "memory_limit: expected a number of bytes, an integer >= 0, got '2 GB'"),
+        ({"memory_limit": -1}, "memory_limit: .* got -1"),
+        ({"memory_limit": True}, "memory_limit: .* got True"),
+        ({"executor": 4}, r"executor: expected a concurrent.futures.Executor, got int; write ProcessPoolExecutor\(4\)"),
+    ],
+)
+def test_limits_are_checked_before_the_cache_answers(options: Any, words: str) -> None:
+    rc.solve(V >> V)
+    with pytest.raises(rc.IncompatibleError, match=words):
+        rc.solve(V >> V, **options)
+
+
+def test_spaces_of_other_maps_name_their_space() -> None:
+    for maps in (rc.multilinear([V, V], V), rc.affine_maps(V, V)):
+        with pytest.raises(rc.IncompatibleError, match=r"its maps are those of its \.space"):
+            rc.solve(maps)  # type: ignore[arg-type]
+        assert rc.solve(maps.space).certificate.status == "proved"

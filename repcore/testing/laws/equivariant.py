@@ -97,7 +97,9 @@ def assert_equivariant(
         raise IncompatibleError(f"f: expected a function, got {type(f).__name__}; write assert_equivariant(f, X, Y)")
     for name, rep in (("X", X), ("Y", Y)):
         if not isinstance(rep, Rep):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise IncompatibleError(f"{name}: expected a representation, got {type(rep).__name__}; write assert_equivariant(f, X, Y)")
+            raise IncompatibleError(
+                f"{name}: expected a representation, got {type(rep).__name__}; write assert_equivariant(f, X, Y)"
+            )
     if X.group != Y.group:
         raise IncompatibleError(f"X, Y: representations of different groups, {X.group} and {Y.group}")
     if samples < 0:
