@@ -165,11 +165,13 @@ def test_an_interrupted_program_leaves_nothing(
         # Not before it has begun: whoever is interrupted while Python imports it dies as any program of Python does.
         while not out.exists() and process.poll() is None:
             time.sleep(0.001)
-        time.sleep(rng.random() * 0.2)
+        # The first one at once, so that one at least is met at work.
+        time.sleep(rng.random() * 0.2 * (i > 0))
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
         ends.append(process.returncode)
-        assert "Traceback" not in err
+        # Past the end of the program what Python prints while it shuts down is not ours.
+        assert process.returncode != 130 or "Traceback" not in err
         check_cache(cache)
         # Killed by the signal only when it had done everything, and Python was on its way out.
         assert check_cache_of_files(out) == 3 or process.returncode == 130
