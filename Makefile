@@ -3,6 +3,7 @@ PYTHON  ?= python3.11
 WORKERS ?= 2
 EMLP_LIMIT ?= 120
 FUZZ_SECONDS ?= 600
+MUTANTS ?= 320
 VENV    := .venv
 BIN     := $(VENV)/bin
 
@@ -15,7 +16,7 @@ EXTRAS_check := $(EXTRAS_test),docs,dev
 TEST  := $(VENV)/.stamp-test
 CHECK := $(VENV)/.stamp-check
 
-.PHONY: help venv demo test test-all test-gpu fuzz check format bench docs clean
+.PHONY: help venv demo test test-all test-gpu fuzz mutate coverage check format bench docs clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -39,6 +40,17 @@ test-gpu: $(TEST) ## the tests that need an accelerator
 fuzz: $(TEST) ## numbers, expressions and files for FUZZ_SECONDS=600, guided by coverage
 	$(BIN)/python -m pip install -q -c constraints.txt atheris || echo "no atheris here: random mutation instead"
 	$(BIN)/python tests/quality/fuzz/run.py --seconds $(FUZZ_SECONDS)
+
+# No extra: only this target wants mutmut.
+mutate: $(CHECK) ## faults planted at random in solve/ and reps/: how many do the tests find? (MUTANTS=320, about an hour)
+	$(BIN)/python -m pip install -q mutmut==3.8.1
+	$(BIN)/python tests/quality/mutate.py reach
+	$(BIN)/python tests/quality/mutate.py run --sample $(MUTANTS)
+
+# Deselected: an interrupt there may hit coverage.py as it saves, which prints a traceback of its own.
+coverage: $(CHECK) ## lines and branches of repcore/ that the default tests run
+	$(BIN)/pytest -n $(WORKERS) --cov=repcore --cov-report=term-missing:skip-covered tests repcore \
+		--deselect tests/quality/test_faults.py::test_an_interrupted_program_leaves_nothing
 
 check: $(CHECK) ## lint, format, types, documentation
 	$(BIN)/ruff check .

@@ -201,3 +201,11 @@ def test_an_ill_conditioned_basis_is_reported_and_then_refused(check: Check) -> 
     assert bounds[0] > 1e-13
     with pytest.raises(rc.RepcoreError, match="condition"):
         rc.decompose(skewed(9))
+
+
+def test_the_methods_are_the_functions() -> None:
+    V = rc.Group([[[-1, 1], [0, 1]], [[1, 0], [1, -1]]]).rep
+    assert V.gram() == rc.gram(V)
+    assert not V.gram().is_identity
+    one, two = V.orthogonalised(), rc.orthogonalised(V)
+    assert np.array_equal(one.matrix(0), two.matrix(0))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from repcore.errors import NumberError
 from repcore.exact import cyclotomic as cyc
-from repcore.exact.field import QQ, Field, compositum, field_of
+from repcore.exact.field import QQ, Field, _periods, _squarefree, compositum, field_of
 from repcore.exact.number import Number, number, zeta
 from repcore.exact.special import stabilizer
 
@@ -357,3 +357,21 @@ def test_rotation_by_a_hundredth_turn_is_fast() -> None:
     started = time.perf_counter()
     assert zeta(997) in field_of([zeta(997)])
     assert time.perf_counter() - started < 0.5
+
+
+@pytest.mark.parametrize(("n", "fixed"), [(5, (1,)), (7, (1, 6)), (15, (1, 4)), (8, (1,))])
+def test_candidates_for_a_generator_come_in_a_fixed_order(n: int, fixed: tuple[int, ...]) -> None:
+    """Periods first, then sums of two of them, then combinations of all; each lies in the field, and the first is the trace."""
+    found = list(islice(_periods(n, fixed), 200))
+    field = Field(n, fixed)
+    assert all(x in field for x in found)
+    assert found == list(islice(_periods(n, fixed), 200))
+    assert found[0] == sum((zeta(n, k) for k in fixed), number(0))
+    periods = {sum((zeta(n, a * k) for k in fixed), number(0)) for a in range(1, n)}
+    assert set(found[: len(periods)]) == periods
+    assert found[len(periods)] == found[0] + found[1]
+
+
+@pytest.mark.parametrize(("d", "expected"), [(1, 1), (12, 3), (-8, -2), (72, 2), (-1, -1), (49, 1), (30, 30)])
+def test_squarefree_parts(d: int, expected: int) -> None:
+    assert _squarefree(d) == expected

@@ -118,3 +118,34 @@ def test_large_degrees_come_from_tensor_products() -> None:
     assert rep.checked == "proved"
     assert rc.character(rep).multiplicities == tuple(int(i == target) for i in range(len(table)))
     assert np.all([m.field.degree == 1 for m in shown])
+
+
+def test_matrices_of_real_type_come_from_real_matrices() -> None:
+    from repcore.reps.constituents import in_product
+
+    group = rc.alternating(4)
+    table = rc.character_table(group)
+    lines = [row for row, d in enumerate(table.degrees) if d == 1 and table.indicators[row] == 0]
+    shown = {
+        row: tuple(rc.matrix([[table.value(row, int(table.classes.of[g]))]]) for g in table.classes.table.generators)
+        for row in lines
+    }
+    one, other = lines
+    # The product of the two is trivial, and that of one with itself is the other.
+    assert in_product(table, 0, shown) is None
+    assert in_product(table, other, {one: shown[one]}) == shown[other]
+    assert in_product(table, one, {}) is None
+
+
+def test_what_takes_too_long_to_cut_out_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    from repcore.reps import constituents
+
+    group = rc.symmetric(5)
+    table, found = rc.character_table(group), rc.irreps(group)
+    made = {real.rows[0]: rep.matrices for rep, real in zip(found, table.real, strict=True) if rep.dim != 4}
+    target = next(row for row, d in enumerate(table.degrees) if d == 4)
+    assert constituents.in_product(table, target, made) is not None
+    # Products of lines are too small, and the sign times a 6-dimensional one does not hold it.
+    assert constituents.in_product(table, target, {row: m for row, m in made.items() if m[0].shape[0] == 1}) is None
+    monkeypatch.setattr(constituents, "_TERMS", 0)
+    assert constituents.in_product(table, target, made) is None

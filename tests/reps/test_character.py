@@ -10,8 +10,11 @@ import pytest
 import repcore as rc
 from repcore.exact.matrix import Matrix
 from repcore.exact.number import ZERO, Number
+from repcore.groups.characters import modulus_of
+from repcore.groups.classes import classes
 from repcore.groups.finite import elements
 from repcore.reps.action import discrete_image
+from repcore.reps.character import Frame, values
 
 EXPRESSIONS = [
     ("cyclic(5)", "V"),
@@ -85,6 +88,17 @@ def test_dimensions_of_hom_are_those_of_the_solver(group: str, text: str) -> Non
     chi, table = rc.character(rep), rc.character_table(rep.group)
     assert sum(m * d for m, d in zip(chi.multiplicities, table.degrees, strict=True)) == rep.dim
     assert sum(m * m for m in chi.multiplicities) == chi.inner(chi)
+
+
+@pytest.mark.parametrize(("group", "text"), EXPRESSIONS)
+def test_the_rules_of_the_nodes_agree_with_the_one_for_any_node(group: str, text: str) -> None:
+    """A node without a rule of its own has its matrices formed; the others could do without a rule."""
+    rep = build(group, text)
+    m = modulus_of(classes(rep.group), 0)
+    if any(m.order % a.field.conductor or a.den % m.prime == 0 for a in rep.matrices):
+        pytest.skip("the matrices need a finer modulus")
+    frame = Frame(classes(rep.group), rep.group)
+    assert values.dispatch(object)(rep, frame, m).tolist() == values(rep, frame, m).tolist()
 
 
 def test_powers_of_any_size_are_exact() -> None:

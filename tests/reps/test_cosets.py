@@ -180,3 +180,11 @@ def test_points_that_break_a_relation_are_refused(group: Any, images: Any) -> No
 def test_points_that_are_no_permutation_are_refused() -> None:
     with pytest.raises(rc.DeclarationError, match=r"images\[0\]"):
         rc.permutation(rc.cyclic(4), ["(0 1"])
+
+
+def test_a_zero_lie_generator_moves_no_point() -> None:
+    group = rc.Group([[[0, 1], [1, 0]]], [[[0, 0], [0, 0]]])
+    rep = rc.permutation(group, ["(0 1)(2 3)"])
+    assert rep.matrix(1).is_zero
+    assert rep.matrix(1).shape == (4, 4)
+    assert rc.solve(rep >> rep, store=None).dim == 8

@@ -10,6 +10,7 @@ import pytest
 import repcore as rc
 from repcore.exact.matrix import identity, kron
 from repcore.reps.action import discrete_image, lie_image
+from repcore.reps.check import _power
 
 A = [[0, -1], [1, 0]]
 E, F, H = [[0, 1], [0, 0]], [[0, 0], [1, 0]], [[1, 0], [0, -1]]
@@ -173,3 +174,10 @@ def test_declared_defining_representation_solves_like_the_defining_one() -> None
     W = rc.Rep(L, L.discrete, L.lie)
     assert list(rc.solve(W * W >> W * W, store=None)) == list(rc.solve(L.rep**2 >> L.rep**2, store=None))
     assert kron(W.matrix(0), W.matrix(0)) == (W * W).matrix(0)
+
+
+def test_powers_of_a_matrix() -> None:
+    turn = rc.matrix([[0, -1], [1, -1]])
+    assert [_power(turn, k) for k in (1, 2, 3, 4)] == [turn, turn @ turn, identity(2), turn]
+    with pytest.raises(ValueError, match="must be positive"):
+        _power(turn, 0)

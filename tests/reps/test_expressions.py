@@ -10,6 +10,7 @@ import repcore as rc
 
 D4 = rc.dihedral(4)
 C3 = rc.cyclic(3)
+S3 = rc.symmetric(3)
 V, ONE = D4.rep, rc.trivial(D4)
 BOTH = D4 @ C3
 
@@ -138,3 +139,32 @@ def test_digests_depend_on_the_group() -> None:
     assert rc.trivial(D4).digest != rc.trivial(C3).digest
     assert rc.cyclic(4).rep.digest != D4.rep.digest
     assert len({x.digest for x in (V, ONE, 2 * V, V * V, V.dual, V.conj, V.realify(), V.sym(2), V.alt(2), V.sym(3))}) == 10
+
+
+# One expression for each kind of node. Digests name cached bases and stored files: they change only with a new format.
+PINNED = {
+    "trivial": (lambda: rc.trivial(S3), "78e86a01ccd0f6dc"),
+    "defining": (lambda: S3.rep, "dd296c317e943648"),
+    "sum": (lambda: 2 * S3.rep + rc.trivial(S3), "3e245978d581ba42"),
+    "product": (lambda: S3.rep**2, "a6a42699514bdf59"),
+    "dual": (lambda: rc.SL(2).rep.dual, "53361c497d405cc8"),
+    "conjugate": (lambda: rc.SU(2).rep.conj, "c1341d88357f33c6"),
+    "symmetric power": (lambda: S3.rep.sym(2), "e928ec25df69daf4"),
+    "alternating power": (lambda: S3.rep.alt(2), "9a37a37ff8a75b55"),
+    "realified": (lambda: rc.SU(2).rep.realify(), "1cf0f870aefcacc5"),
+    "given by matrices": (lambda: rc.Rep(S3, [[[-1]], [[1]]], name="sign"), "e4dcae87b6aa69fd"),
+    "regular": (lambda: rc.regular(S3), "dfecde962dd756f6"),
+    "quotient": (lambda: rc.quotient(D4, rc.cyclic(4)), "009f76fb886da5c7"),
+    "points": (lambda: rc.permutation(rc.cyclic(4), ["(0 1 2 3)(4 5)"]), "3a3e66017b49c3b8"),
+    "restriction": (lambda: V.restrict(rc.cyclic(4)), "18bc7b9d9515ea4b"),
+    "lifted": (lambda: rc.lift(V, D4 @ S3), "1ba2d838c4279aef"),
+    "induced": (lambda: rc.induced(rc.cyclic(4).rep, D4), "2e48ce61382df664"),
+    "irrep": (lambda: rc.irrep(rc.SO(3), "2"), "2c6ff0fbaacd276e"),
+    "tensors": (lambda: rc.tensors(S3.rep, "ijk=jik=-ikj"), "46d254d5c98b19e1"),
+}
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_digests_of_representations_are_pinned(name: str) -> None:
+    make, digest = PINNED[name]
+    assert make().digest[:16] == digest

@@ -425,6 +425,7 @@ def test_hom_over_a_direct_product_is_the_product_of_homs(G: Any, H: Any) -> Non
         ("ijk=jik=-ikj", "ij k=-ijk".replace(" ", ""), "ijk=-jki"),
         ("ijkl=-jikl=-ijlk=klij", "ijkl=-jikl=klij", "abcd=-bacd=cdab=-abdc"),
         ("ijkl=jikl=ijlk=klij", "ijkl=klij=ijlk"),
+        ("ijk=-jik", " ijk = - jik ", "+ ijk =-  jik", "+ijk= -jik"),
     ],
 )
 def test_formulas_that_say_the_same_are_equal(same: tuple[str, ...]) -> None:

@@ -560,6 +560,25 @@ def test_linear_layers_of_e3nn_are_in_the_space(e3nn: Any) -> None:
     assert np.abs(plan.project(weight) - weight).max() <= 20 * EPS * np.abs(weight).max()
 
 
+@pytest.mark.parametrize("family", ["SO(2)", "O(2)", "SO(3)", "O(3)", "SU(2)"])
+def test_degree_zero_is_one_dimensional_and_lie_elements_act_by_zero(family: str) -> None:
+    G = {str(g): g for g in (rc.SO(2), rc.O(2), rc.SO(3), rc.O(3), rc.SU(2))}[family]
+    for label in ("0e", "0o") if family.startswith("O") else ("0",):
+        rep = rc.irrep(G, label)
+        for i in range(len(G.generators)):
+            m = rep.matrix(i)
+            assert m.shape == (1, 1)
+            assert m.is_zero == (i >= len(G.discrete))
+    if family == "SU(2)":
+        assert discrete_image(rc.irrep(G, "0"), matrix([[0, 1], [-1, 0]])) == identity(1)
+
+
+@pytest.mark.parametrize("wrong", ["x", "1", "-1o", "1e2"])
+def test_a_wrong_label_is_named(wrong: str) -> None:
+    with pytest.raises(rc.RepresentationError, match=r"^label: "):
+        rc.irrep(rc.O(3), wrong)
+
+
 def test_a_number_is_told_to_be_a_text() -> None:
     with pytest.raises(rc.RepresentationError, match='labels are text, write "2"'):
         rc.irrep(rc.SO(3), 2)  # type: ignore[arg-type]

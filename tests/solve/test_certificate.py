@@ -7,6 +7,7 @@ not belong leave a sound basis that is too small; `verify` counts again and find
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -263,6 +264,8 @@ def test_the_certificate_says_how() -> None:
     by_orbits = rc.solve(rc.symmetric(4).rep >> rc.symmetric(4).rep, store=None).certificate
     assert by_orbits == Certificate("proved", ("orbits",), ())
     assert str(by_orbits) == "proved: every element checked exactly; complete by orbits"
+    by_weights = rc.solve(rc.Group(lie=[[[1, 0], [0, -1]]]).rep ** 2 >> rc.trivial(rc.Group(lie=[[[1, 0], [0, -1]]])), store=None)
+    assert by_weights.certificate == Certificate("proved", ("weights",), ())
     by_nullity = rc.solve(rc.SL(2).rep ** 2 >> rc.SL(2).rep ** 2, store=None).certificate
     assert by_nullity.completeness == ("nullity",)
     assert by_nullity.primes
@@ -277,6 +280,18 @@ def test_the_steps_tell_the_sizes() -> None:
     assert steps["split"].before == 6561
     assert (steps["orbits"].before, steps["orbits"].after) == (6561, 274)
     assert basis.steps[-1].after == basis.dim == 91
+
+
+@pytest.mark.parametrize("name", SPACES | {"bent": lambda: rc.trivial(rc.SL(2)) >> rc.SL(2).rep ** 4})
+def test_each_step_begins_where_the_last_one_ended(name: str) -> None:
+    space = (SPACES | {"bent": lambda: rc.trivial(rc.SL(2)) >> rc.SL(2).rep ** 4})[name]()
+    steps = compute(space).steps
+    assert steps[0].before == space.shape[0] * space.shape[1]
+    for a, b in pairwise(steps):
+        assert b.before == a.after
+    # Only a count of unknowns that is known to be smaller is smaller.
+    assert all(s.after == s.before for s in steps if s.name in ("bend", "integrate"))
+    assert ("bend" in {s.name for s in steps}) == (name in ("SL(2)", "bent"))
 
 
 def test_the_certificate_is_frozen() -> None:

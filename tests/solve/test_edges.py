@@ -11,6 +11,7 @@ import pytest
 
 import repcore as rc
 from repcore.exact.field import QQ, field_of
+from repcore.solve.chain import solve_block
 
 
 def dim(space: Any) -> int:
@@ -46,6 +47,15 @@ def test_no_equivariant_maps() -> None:
     assert dim(rc.scaling(2).rep >> rc.trivial(rc.scaling(2))) == 0
     assert dim(rc.Group([[[-1]]]).rep >> rc.trivial(rc.Group([[[-1]]]))) == 0
     assert dim(rc.Group([[[2]]]).rep >> rc.Group([[[2]]]).rep.dual) == 0
+
+
+@pytest.mark.parametrize("group", [rc.O(3), rc.scaling(2), rc.Group([[[-1, 0], [0, -1]]])], ids=str)
+def test_a_block_without_maps_has_its_width(group: Any) -> None:
+    found = solve_block(group.rep, group.rep**2)
+    assert found.basis.shape == (0, group.dim**3)
+    assert found.basis.nnz == 0
+    assert found.primes == ()
+    assert found.completeness in ("orbits", "weights")
 
 
 # ------------------------------------------------------------------------------------------------------------ no constraints

@@ -8,16 +8,19 @@ import sys
 import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import repcore as rc
 from repcore.basis import compute
 from repcore.reps.hom import Hom
-from repcore.solve.budget import Budget, size_text
-from repcore.solve.memory import constraint_bytes, orbit_bytes
+from repcore.solve import budget as budget_module
+from repcore.solve.budget import Budget, physical_memory, size_text
+from repcore.solve.memory import answer_bytes, constraint_bytes, map_bytes, orbit_bytes, spin_bytes
 from repcore.solve.orbits import orbits
 
 MIB = 2**20
@@ -178,3 +181,33 @@ def test_estimates_grow_with_what_they_count() -> None:
 )
 def test_sizes_for_people(size: int, text: str) -> None:
     assert size_text(size) == text
+
+
+def test_a_machine_that_does_not_say_how_much_memory_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert physical_memory() >= 2**28
+
+    def silent(name: str) -> int:
+        raise ValueError(name)
+
+    monkeypatch.setattr(budget_module.os, "sysconf", silent)
+    assert physical_memory() == 8 * 2**30
+
+
+def test_estimates_of_spinning_and_lifting_are_linear() -> None:
+    by_generators = [spin_bytes(5, 7, k, 3) for k in range(4)]
+    assert len({b - a for a, b in pairwise(by_generators)}) == 1
+    # Each generator has a dense matrix on either side.
+    assert by_generators[1] - by_generators[0] == 8 * (25 + 49)
+    assert len({spin_bytes(5, 7, 2, q + 1) - spin_bytes(5, 7, 2, q) for q in range(4)}) == 1
+    found = orbits((3, 3), ())
+    by_degree = [answer_bytes(found, np.arange(9), degree, 2) for degree in (1, 2, 3, 4)]
+    assert len({b - a for a, b in pairwise(by_degree)}) == 1
+    assert by_degree[0] < by_degree[1]
+    assert answer_bytes(found, np.arange(4), 2, 2) < answer_bytes(found, np.arange(9), 2, 2)
+
+
+def test_estimates_of_dense_maps_are_proportional() -> None:
+    once = map_bytes(3, 5, 7)
+    assert map_bytes(6, 5, 7) == map_bytes(3, 10, 7) == map_bytes(3, 5, 14) == 2 * once
+    # More than the float64 array itself.
+    assert once > 8 * 3 * 5 * 7

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from itertools import product
-from math import gcd
+from math import gcd, isqrt, prod
+from types import SimpleNamespace
 from typing import Any
 
 import flint
@@ -17,11 +18,14 @@ from hypothesis import strategies as st
 import repcore as rc
 from repcore.basis import compute
 from repcore.exact.field import QQ, field_of
-from repcore.exact.matrix import Matrix, identity, inverse, kron, matrix, monomial, permutation_matrix
+from repcore.exact.matrix import Matrix, identity, inverse, kron, matrix, monomial, permutation_matrix, zeros
+from repcore.reps.action import lie_image
+from repcore.solve import check
 from repcore.solve.budget import Budget
 from repcore.solve.check import is_echelon, orbits_are_invariant, solves_exactly
-from repcore.solve.integrate import is_functorial, opposites, quarter_turn, quarter_turns, weyl_element
-from repcore.solve.lift import lift
+from repcore.solve.integrate import is_complex_linear, is_functorial, opposites, quarter_turn, quarter_turns, weyl_element
+from repcore.solve.lift import _rational, lift
+from repcore.solve.modular import prime_bound
 from repcore.solve.nullspace import Kernel, kernel
 from repcore.solve.orbits import monomial_action, orbits, roots_of_unity
 from repcore.solve.presolve import System, presolve
@@ -76,6 +80,17 @@ def test_kernel_is_the_echelon_form_of_the_solutions(data: tuple[System, list[li
     assert as_dense(found) == wanted
     assert found.pivots.tolist() == [next(j for j, x in enumerate(row) if x) for row in wanted]
     assert found.dim == len(wanted)
+
+
+def test_unknowns_that_are_done_are_told() -> None:
+    """Three blocks of three unknowns, each with one equation that presolve leaves."""
+    rows, cols = np.repeat(np.arange(6), 3), np.repeat(np.arange(9).reshape(3, 3), 2, axis=0).ravel()
+    values = np.tile([1, 2, 3, 1, 5, 4], 3)
+    told: list[Any] = []
+    budget: Any = SimpleNamespace(admit=lambda *args: None, tell=lambda *args: told.append(args))
+    found = kernel(presolve(System(997, 9, rows, cols, values)), budget)
+    assert found.dim == 3
+    assert [(name, done, total) for name, done, total, _ in told] == [("nullspace", done, 9) for done in (0, 3, 6)]
 
 
 @settings(max_examples=100)
@@ -246,6 +261,19 @@ def test_functorial() -> None:
         assert not is_functorial(rep)
 
 
+def test_complex_linear() -> None:
+    """An element i a of the complexified algebra acts by i times the image of a, unless a conjugate stands somewhere."""
+    V = rc.SU(2).rep
+    for rep in (V, V * V.dual, V.sym(2).dual, (V + rc.trivial(rc.SU(2))).alt(2)):
+        assert is_complex_linear(rep)
+        a = rc.SU(2).lie[0]
+        assert lie_image(rep, a * rc.number("I")) == lie_image(rep, a) * rc.number("I")
+    for rep in (V.conj, V * V.conj, V + V.conj, V.conj.sym(2), V.conj.dual, (V * V.conj).alt(2), V.realify()):
+        assert not is_complex_linear(rep)
+    assert not is_complex_linear(rc.irrep(rc.SU(2), "1"))
+    assert not is_complex_linear(rc.Rep(rc.SU(2), lie=V.matrices))
+
+
 @pytest.mark.parametrize("group", [rc.SO(2), rc.SO(3), rc.SO(5), rc.O(4), rc.SE(3), rc.lorentz(), rc.SL(3), rc.SU(2)], ids=str)
 def test_few_turns_and_few_generators_are_enough(group: Any) -> None:
     """By conjugation with the turns and the given elements the chosen generators give all, up to sign; so do the turns."""
@@ -370,6 +398,61 @@ def test_exact_check_is_not_fooled_by_multiples_of_primes(factor: int) -> None:
     assert solves_exactly(matrix([[1, 0, 0, 1]]), [(turn, turn)], QQ)
     scale = matrix([[1, 0], [0, 1 + factor]])
     assert not solves_exactly(matrix([[0, 1, 0, 0]]), [(scale, scale)], QQ)
+
+
+@pytest.mark.parametrize("dense", [True, False])
+@pytest.mark.parametrize("tried", [1, 2, 3])
+def test_the_bound_of_the_exact_check_counts_terms_and_denominators(
+    monkeypatch: pytest.MonkeyPatch, dense: bool, tried: int
+) -> None:
+    """A defect that is the product of the first primes, made from entries that are all much smaller."""
+    monkeypatch.setattr(check, "_is_dense", lambda *args: dense)
+    n, den = 8, 5
+    primes = [p for p, _ in zip(QQ.primes(below=prime_bound(n) if dense else isqrt(2**62 // n)), range(tried), strict=False)]
+    defect = prod(primes)
+    share, rest = divmod(defect, n)
+    entries = [share + (i < rest) for i in range(n)]
+    ones, none = matrix([[1] * n]), matrix([[0]])
+    # Modulo these primes the map (1, ..., 1): k -> k^n is equivariant.
+    summed = matrix([entries, *([0] * n for _ in range(n - 1))])
+    assert not solves_exactly(ones, [(summed, none)], QQ)
+    assert not solves_exactly(ones, [(none, summed.T)], QQ)
+    assert solves_exactly(ones, [(summed - matrix([[defect], *[[0]] * (n - 1)]) @ matrix([[1] + [0] * (n - 1)]), none)], QQ)
+    # The same with the number hidden in the denominator of the other side.
+    few = [x // den for x in entries]
+    other = rc.number(sum(few) - Fraction(defect, den))
+    assert not solves_exactly(ones, [(matrix([few] * n), matrix([[other]]))], QQ)
+    assert not solves_exactly(ones, [(matrix([[other]]), matrix([few] * n).T)], QQ)
+    assert solves_exactly(ones, [(matrix([few] * n), matrix([[sum(few)]]))], QQ)
+
+
+def test_a_check_of_nothing_passes() -> None:
+    assert solves_exactly(matrix([[1, 0, 0, 0]]), [], QQ)
+    for zero in (zeros((2, 2)), zeros((40, 40))):
+        assert solves_exactly(matrix([[1, *[0] * (zero.shape[0] ** 2 - 1)]]), [(zero, zero)], QQ)
+
+
+@given(st.data())
+def test_rational_reconstruction(data: st.DataObject) -> None:
+    modulus = data.draw(st.sampled_from([101, 2147483629, 2147483629 * 2147483587]))
+    bound = isqrt(modulus // 2)
+    den = data.draw(st.integers(1, bound))
+    num = data.draw(st.integers(-bound, bound).filter(lambda n: gcd(n, den) == 1))
+    assert _rational(num * pow(den, -1, modulus) % modulus, modulus) == (num, den)
+
+
+def test_what_is_no_small_fraction_is_not_reconstructed() -> None:
+    # Of 0 .. 100 modulo 101, those that are n/d with |n|, d <= 7.
+    small = {n * pow(d, -1, 101) % 101 for n in range(-7, 8) for d in range(1, 8)}
+    assert {x for x in range(101) if _rational(x, 101) is not None} == small
+    assert len(small) < 101
+
+
+def test_residues_that_do_not_fit_together_are_not_lifted() -> None:
+    at = np.arange(1)
+    first, second = (Kernel(p, 3, np.array([k]), at, np.array([k]), at + 1, 0) for p, k in ((101, 0), (103, 1)))
+    assert lift(QQ, [[first], [second]]) is None
+    assert lift(QQ, [[first]]) == matrix([[1, 0, 0]])
 
 
 def test_exact_check_over_a_number_field() -> None:

@@ -12,7 +12,7 @@ from repcore.basis import compute
 from repcore.solve import chain
 from repcore.solve.budget import Budget
 from repcore.solve.modular import echelon, inverse_mod, prime_bound, times_mod
-from repcore.solve.spin import spin_kernel
+from repcore.solve.spin import _polynomial, spin_kernel
 
 SPACES: dict[str, Any] = {
     "S4 on V + sym": lambda: (lambda v: v.sym(2) >> v + v.alt(2))(rc.symmetric(4).rep),
@@ -132,3 +132,19 @@ def test_echelon_in_chunks(r: int, width: int, chunk: int) -> None:
     assert rank == r
     assert form.astype(int).tolist() == [[int(x) for x in row] for row in expected.tolist()]
     assert pivots.tolist() == [int(np.flatnonzero(row)[0]) for row in form]
+
+
+@pytest.mark.parametrize("coefficients", [[5], [3, 1], [1, 2, 4], [7, 0, 5, 1], [2, 6, 0, 3, 1]])
+def test_polynomials_of_a_matrix(coefficients: list[int]) -> None:
+    p = 997
+    a = np.random.default_rng(1).integers(0, p, (3, 3)).astype(float)
+    power, expected = np.eye(3), np.zeros((3, 3))
+    for c in coefficients:
+        expected = (expected + c * power) % p
+        power = times_mod(power, a, p)
+    assert np.array_equal(_polynomial(coefficients, a, p), expected)
+
+
+def test_dependent_rows_have_no_echelon_form() -> None:
+    with pytest.raises(ValueError, match="linearly dependent"):
+        echelon(np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0]]), 997)

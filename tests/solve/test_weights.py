@@ -19,7 +19,7 @@ from repcore.solve import chain
 from repcore.solve.chain import reduce_block
 from repcore.solve.integrate import exponential, imaginary_turn, opposites, weyl_element
 from repcore.solve.orbits import monomial_action, orbits
-from repcore.solve.weights import eigenvalues, equal_weights, generating, projectors, weight_frame, weights
+from repcore.solve.weights import eigenvalues, equal_weights, generating, is_diagonal, projectors, weight_frame, weights
 
 
 def skew(group: rc.Group) -> rc.Group:
@@ -39,6 +39,7 @@ def units(n: int, *entries: Any) -> list[list[Any]]:
 
 BOOST = rc.Group(lie=[[[0, 1], [1, 0]]])
 TORUS = rc.Group(lie=[units(3, (0, 0, 1), (1, 1, -1)), units(3, (1, 1, 1), (2, 2, -1))])
+BOREL = rc.Group(lie=[[[-1, 0], [0, 0]], [[0, 1], [0, 0]]])
 CARTAN = rc.Group([[[-1, 1], [0, 1]], [[1, 0], [1, -1]]])  # the Weyl group of A2 in simple roots
 MIXED = rc.Group([[[0, 1], [1, 0]]], [[[2, 0], [0, 2]]])
 FIFTHS = rc.Group(discrete=[[["zeta(5)", 0], [0, "zeta(5)**2"]]])
@@ -49,6 +50,14 @@ ROOT2 = rc.Group(lie=[[[0, 2], [1, 0]]], discrete=[[["sqrt(2)", 0], [0, "sqrt(2)
 
 
 # ------------------------------------------------------------------------------------------------------------ equal weights
+
+
+def test_labels_of_any_number_of_spaces() -> None:
+    a, b, c = matrix([[1, 0], [0, 2]]), matrix([[3]]), matrix([[2, 0, 0], [0, 3, 0], [0, 0, 1]])
+    x, y, z = (w.tolist() for w in weights([(a, b, c)]))
+    assert x == [z[2], z[0]]
+    assert y == [z[1]]
+    assert len({*x, *y, *z}) == 3
 
 
 def test_labels_are_joint_eigenvalues() -> None:
@@ -194,6 +203,7 @@ CASES: dict[str, Callable[[], rc.Hom]] = {
     "alternating squares": lambda: skew(rc.lorentz()).rep.alt(2) >> skew(rc.lorentz()).rep.alt(2),
     "a product": lambda: (BOOST @ rc.cyclic(2)).rep ** 2 >> (BOOST @ rc.cyclic(2)).rep ** 2,
     "nothing but zero": lambda: BOOST.rep**2 >> BOOST.rep,
+    "nothing but zero, and unknowns": lambda: rc.trivial(skew(BOREL)) >> skew(BOREL).rep,
 }
 
 # Where no generator becomes diagonal that is not yet.
@@ -232,6 +242,52 @@ def test_the_canonical_basis_is_the_same_with_and_without(monkeypatch: pytest.Mo
     assert framed.certificate.status == plain.certificate.status == "proved"
     if space.shape[0] * space.shape[1] <= 81 and framed.field == QQ:
         oracles.check(space)
+
+
+def of_matrices(power: int, name: str) -> rc.Rep:
+    """A power of the defining representation, declared by its matrices."""
+    G = skew(rc.SU(2))
+    shown = G.rep.sym(power)
+    return rc.Rep(G, lie=[shown.matrix(i) for i in range(3)], name=name)
+
+
+BUILT: dict[str, Callable[[rc.Rep, rc.Rep], rc.Rep]] = {
+    "sum": lambda x, y: 2 * x + y + rc.trivial(x.group),
+    "product": lambda x, y: x * y * rc.trivial(x.group),
+    "dual": lambda x, y: x.dual + y,
+    "conjugate": lambda x, y: x.conj * y,
+    "dual of a conjugate": lambda x, y: (x * y).conj.dual,
+    "symmetric": lambda x, y: x.sym(3) * y,
+    "alternating": lambda x, y: y.alt(2) + x.alt(2),
+    "of a sum": lambda x, y: (x + y).alt(2),
+}
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_representations_by_matrices_get_weight_coordinates(name: str) -> None:
+    """In the coordinates of the frame the chosen generator is diagonal on whatever is built from two such representations."""
+    x, y = of_matrices(1, "x"), of_matrices(2, "y")
+    v, w = BUILT[name](x, y), y * x
+    images = [(w.matrix(i), v.matrix(i)) for i in range(3)]
+    field = field_of([rc.number("I")])
+    assert not any(is_diagonal(a) for pair in images for a in pair)
+    frame = weight_frame(v, w, images, field)
+    assert frame is not None
+    assert len(frame.diagonal) == 1
+    assert frame.elements == ()
+    assert (inverse(frame.on_v) @ frame.on_v).is_identity
+    assert frame.back_v == inverse(frame.on_v)
+    for i, (on_w, on_v) in enumerate(frame.images):
+        assert frame.on_w @ on_w == images[i][0] @ frame.on_w
+        assert frame.on_v @ on_v == images[i][1] @ frame.on_v
+        assert (is_diagonal(on_w) and is_diagonal(on_v)) == (i in frame.diagonal)
+
+
+def test_an_eigenvalue_out_of_reach_is_no_eigenvalue() -> None:
+    """The square root of a number whose conductor is too large to be looked for."""
+    far = 2 * (10**9 + 7) * (10**9 + 9)
+    assert eigenvalues(matrix([[0, far], [1, 0]]), QQ) == []
+    assert projectors(matrix([[0, far], [1, 0]]), QQ) is None
 
 
 def test_it_is_taken_where_it_wins() -> None:
@@ -285,6 +341,8 @@ def test_pairs_that_are_no_raising_and_lowering_operators() -> None:
     assert weyl_element(e, matrix([[0, 0, 0], [1, 0, 0], [0, 3, 0]])) is None
     assert weyl_element(e, e) is None
     assert weyl_element(identity(2), identity(2)) is None
+    # [[e, f], e] is a multiple of e, but e is not nilpotent.
+    assert weyl_element(matrix([[1, 0], [0, -1]]), matrix([[0, 1], [1, 0]])) is None
     assert weyl_element(e, 7 * e.T) == weyl_element(e, e.T)
 
 

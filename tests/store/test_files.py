@@ -20,6 +20,7 @@ import repcore as rc
 from repcore.basis import EquivariantBasis, assemble, compute
 from repcore.exact.matrix import from_coo
 from repcore.solve.certificate import Certificate
+from repcore.store.encode import decode_group, decode_rep, encode_group
 from repcore.store.files import basis_from_bytes, basis_to_bytes, read_basis, read_summary, write_basis
 
 
@@ -355,3 +356,26 @@ def test_a_hostile_index_is_refused(name: str, value: int) -> None:
 def test_the_check_of_hostile_files_can_fail() -> None:
     assert basis_from_bytes(edit_document()).dim == 4
     assert basis_from_bytes(edit_declaration()).dim == 4
+
+
+@pytest.mark.parametrize(
+    ("node", "words"),
+    [
+        ({"node": "product", "factors": [{"node": "defining"}] * 1001}, "more than 1000 factors"),
+        ({"node": "restriction", "group": encode_group(rc.cyclic(3)), "rep": {"node": "defining"}}, "matrices of another size"),
+        ({"node": "later"}, "written by a newer repcore"),
+    ],
+)
+def test_trees_that_no_program_wrote_are_refused(node: dict[str, Any], words: str) -> None:
+    with pytest.raises(rc.StoreError, match=words):
+        decode_rep(node, rc.SO(3), "space")
+
+
+def test_products_that_no_program_wrote_are_refused() -> None:
+    with pytest.raises(rc.StoreError, match=r"space\.factors: a product has at least one factor"):
+        decode_group({"factors": []}, "space")
+    nested = encode_group(rc.cyclic(2))
+    for _ in range(101):
+        nested = {"factors": [nested]}
+    with pytest.raises(rc.StoreError, match="nested deeper than 100"):
+        decode_group(nested, "space")
