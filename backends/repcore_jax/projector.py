@@ -42,11 +42,13 @@ class Projector:
 
     def __call__(self, W: ArrayLike) -> Array:
         """P W, (..., dim Y, dim X) -> the same shape."""
+        self.plan.check_orthonormal()
         W = jnp.asarray(W)
         return self._run(maps.project, as_matrix(W, self.shape, "W"), W.dtype).reshape(W.shape)
 
     def coefficients(self, W: ArrayLike) -> Array:
         """<B_a, W> for each a, (..., dim Y, dim X) -> (..., dim): the coefficients of P W."""
+        self.plan.check_orthonormal()
         W = jnp.asarray(W)
         return self._run(maps.coefficients, as_matrix(W, self.shape, "W"), W.dtype)
 

@@ -70,6 +70,7 @@ def init_(
     projector = projector_of(space)
     matrix = as_matrix(weight, projector.shape, "weight")
     plan = _irrep_plan(projector)
+    plan.check_orthonormal()
     work = working_dtype(weight.dtype, plan.is_complex)
     if plan.is_complex and not weight.is_complex():
         raise IncompatibleError(f"weight is real ({weight.dtype}) and the space is complex: give a complex weight")

@@ -35,7 +35,8 @@ class Linear(nn.Module):
 
     Learned are ``coefficients``, one tensor (irreps, outputs, endomorphisms, inputs) for each group of irreps with equal sizes,
     and ``bias``, (number of invariants of Y,). Both are coordinates in orthonormal bases, so that optimisers see the geometry of
-    dense weights; ``theta`` is all of the coefficients in the order of ``rc.plan(X >> Y, structure="schur")``.
+    dense weights; ``theta`` is all of the coefficients in the order of ``rc.plan(X >> Y, structure="schur")``. Where X or Y is
+    not orthogonal (unitary), as with ``rc.irreps``, the bases are orthonormal for invariant inner products.
 
     Args:
         X: the representation of the input.
@@ -164,12 +165,14 @@ class Linear(nn.Module):
 
         Raises:
             IncompatibleError: a shape that does not fit, or a bias where the layer has none.
+            RepresentationError: X or Y is not orthogonal (unitary), so that there is no such projection.
         """
         if tuple(weight.shape) != self.shape:
             raise IncompatibleError(f"weight has shape {tuple(weight.shape)}; the layer needs {self.shape}")
         if bias is not None and (self.bias is None or tuple(bias.shape) != self.shape[:1]):
             has = f"the layer takes ({self.shape[0]},)" if self.bias is not None else "the layer has none"
             raise IncompatibleError(f"bias has shape {tuple(bias.shape)}; {has}")
+        self.plan.check_orthonormal()
         work = working_dtype(weight.dtype, self.plan.is_complex)
         theta = maps.coefficients(weight.to(work), self._tables.on(work, weight.device))
         for group, parameter in self._weights():

@@ -62,6 +62,7 @@ class Projector(nn.Module):
             self._source, self._tables = space._source, space._tables
         else:
             self._source, self._tables = space, tables_of(rc.plan(space))
+            self.plan.check_orthonormal()
         self._tables.on(working_dtype(torch.get_default_dtype(), self.plan.is_complex), torch.get_default_device())
 
     @property

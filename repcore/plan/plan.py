@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from repcore.basis import BasisBlock, EquivariantBasis, orthonormal_columns
-from repcore.errors import IncompatibleError
+from repcore.errors import IncompatibleError, RepresentationError
 from repcore.plan.layer import Layer
 from repcore.plan.structures import Factor, Orbit, Schur, analyse, frozen, synthesise
 
@@ -69,6 +69,7 @@ class Plan:
     digest: str
     is_complex: bool
     layer: Layer | None = None
+    is_orthonormal: bool = True
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Plan):
@@ -84,7 +85,12 @@ class Plan:
         return "canonical" if self.layer is None else "irrep"
 
     def coefficients(self, weight: npt.ArrayLike) -> Array:
-        """theta_i = <B_i, W>, the Frobenius products with the orthonormal basis: (..., dim Y, dim X) -> (..., dim)."""
+        """theta_i = <B_i, W>, the Frobenius products with the orthonormal basis: (..., dim Y, dim X) -> (..., dim).
+
+        Raises:
+            RepresentationError: the basis is not orthonormal, see :meth:`check_orthonormal`.
+        """
+        self.check_orthonormal()
         w = self._checked(weight, self.shape, "weight")
         out = np.zeros((*w.shape[:-2], self.dim), self._dtype(w))
         for b in self.blocks:
@@ -115,6 +121,18 @@ class Plan:
             return np.einsum("...yx,...x->...y", self.expand(theta), x)
         t = self._checked(theta, (self.dim,), "theta")
         return self.layer.apply(t.astype(self._dtype(t)), x)
+
+    def check_orthonormal(self) -> None:
+        """Refuse to project where the basis behind theta is not orthonormal.
+
+        Raises:
+            RepresentationError: a plan in irrep coordinates of representations that are not orthogonal (unitary).
+        """
+        if not self.is_orthonormal:
+            raise RepresentationError(
+                "plan: X or Y is not orthogonal (unitary) in this basis, so that irrep coordinates of a dense weight are no "
+                "Frobenius products; this plan expands and applies only. Project with rc.plan(space) or rc.haar_projector(space)"
+            )
 
     def _checked(self, value: npt.ArrayLike, tail: tuple[int, ...], name: str) -> Array:
         array = np.asarray(value)

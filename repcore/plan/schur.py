@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from repcore.decompose.decomposition import Component, Decomposition, Irrep
-from repcore.errors import RepresentationError
 from repcore.plan.fourier import Fourier, find_fourier
 from repcore.plan.layer import IrrepGroup, Layer, Panel
 from repcore.plan.plan import Block, Plan
@@ -31,10 +30,14 @@ FORMAT = "repcore-schur-1"
 
 @dataclass(frozen=True, eq=False)
 class _Summand:
-    """A distinct summand with its copies, and its irreps: irrep -> orthonormal columns (n, a * d)."""
+    """A distinct summand with its copies, and its irreps: irrep -> columns (n, a * d), and the dual ones.
+
+    The columns are orthonormal where the summand is orthogonal (unitary), and then their own dual.
+    """
 
     positions: Ints
     bases: dict[Irrep, Array]
+    duals: dict[Irrep, Array]
 
     def copies_of(self, irrep: Irrep) -> int:
         """How often one copy of the summand holds the irrep."""
@@ -48,26 +51,23 @@ class _Summand:
 def make_schur_plan(space: Hom, decompose: Callable[[Sequence[Rep]], Sequence[Decomposition]]) -> Plan:
     """The plan of a space in irrep coordinates, from the decompositions of X and Y; nothing else is solved.
 
+    Where X or Y is not orthogonal (unitary) the plan expands and applies all the same, by W = U_Y M U_X^-1; its basis is then not
+    orthonormal, ``is_orthonormal`` says so, and coefficients of a dense weight are refused.
+
     Args:
         space: ``X >> Y``.
         decompose: what decomposes the distinct summands together.
 
     Raises:
-        RepresentationError: a summand is not completely reducible, or not orthogonal (unitary).
+        RepresentationError: a summand is not completely reducible.
 
     Cost: that of decomposing each distinct summand of X and Y.
     """
     ys, xs = atoms(space.codomain), atoms(space.domain)
     distinct = list(dict.fromkeys(a.rep for a in (*ys, *xs)))
     found = dict(zip(distinct, decompose(distinct), strict=True))
-    for rep, d in found.items():
-        if not d.is_orthogonal:
-            raise RepresentationError(
-                f"space: {rep} is not orthogonal (unitary) in this basis, so its irreps are not orthogonal to each other and the "
-                'coefficients would not be Frobenius products; use structure="factor", or rc.orthogonalised of the representation'
-            )
     is_complex = any(d.is_complex for d in found.values())
-    of_y, of_x = ([_Summand(a.positions, _bases(found[a.rep].components)) for a in side] for side in (ys, xs))
+    of_y, of_x = ([_summand(a.positions, found[a.rep].components) for a in side] for side in (ys, xs))
     irreps = _shared(of_y, of_x)
     groups, members = _groups(irreps, of_y, of_x)
     inputs, outputs = (_panels(of_x, groups, members, incoming=True), _panels(of_y, groups, members, incoming=False))
@@ -76,15 +76,18 @@ def make_schur_plan(space: Hom, decompose: Callable[[Sequence[Rep]], Sequence[De
     transform = _fourier(xs[0].rep, of_x[0], members) if len(xs) == 1 == len(ys) and xs[0].rep == ys[0].rep else None
     layer = Layer(space.shape, dim, bias, inputs, outputs, groups, order, is_complex, transform)
     digest = hashlib.sha256(repr((FORMAT, space.digest)).encode()).hexdigest()
-    return Plan(space.shape, dim, _blocks(of_y, of_x, groups, members), digest, is_complex, layer)
+    orthonormal = all(d.is_orthogonal for d in found.values())
+    return Plan(space.shape, dim, _blocks(of_y, of_x, groups, members), digest, is_complex, layer, orthonormal)
 
 
-def _bases(components: tuple[Component, ...]) -> dict[Irrep, Array]:
-    out: dict[Irrep, Array] = {}
-    for c in components:
-        basis: Any = c.basis
-        out[c.irrep] = np.asarray(basis.toarray() if hasattr(basis, "toarray") else basis)
-    return out
+def _summand(positions: Ints, components: tuple[Component, ...]) -> _Summand:
+    return _Summand(
+        positions, {c.irrep: _dense(c.basis) for c in components}, {c.irrep: _dense(c.dual_basis) for c in components}
+    )
+
+
+def _dense(basis: Any) -> Array:
+    return np.asarray(basis.toarray() if hasattr(basis, "toarray") else basis)
 
 
 def _shared(of_y: list[_Summand], of_x: list[_Summand]) -> list[Irrep]:
@@ -127,7 +130,7 @@ def _panels(
             for s in pack:
                 a, n = s.copies_of(irreps[0]), s.positions.shape[1]
                 for i, irrep in enumerate(irreps if a else []):
-                    u = s.bases[irrep].T.reshape(a, group.dim, n)
+                    u = (s.duals if incoming else s.bases)[irrep].T.reshape(a, group.dim, n)
                     e = irrep.endomorphisms / np.sqrt(group.dim) if incoming else np.eye(group.dim)[None]
                     rows[:, i, :, a0 : a0 + a, x0 : x0 + n] = np.einsum("spq,aqx->psax", e, u.conj() if incoming else u)
                 a0, x0 = a0 + a, x0 + n
@@ -205,7 +208,8 @@ def _blocks(
                 rows = (i * g.outputs + channel_y)[:, None, :, None, None] * t + np.arange(t)
                 at = g.start + rows * g.inputs + channel_x[None, :, None, :, None]
                 orders.append(at.reshape(n, m, -1))
-            rows, cols = (np.concatenate([s.bases[irrep] for irrep in common], axis=1) for s in (y, x))
+            # W = U_Y M U_X^-1, whose right factor is the conjugate transpose of the dual basis.
+            rows, cols = (np.concatenate([columns[irrep] for irrep in common], axis=1) for columns in (y.bases, x.duals))
             parts = tuple((y.copies_of(e), x.copies_of(e), e.dim, e.endomorphisms) for e in common)
             order = frozen(np.concatenate(orders, axis=-1).astype(np.int64))
             out.append(Block(y.positions, x.positions, order, Schur(frozen(rows), frozen(cols), parts)))

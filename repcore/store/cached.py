@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import replace
 from enum import Enum
 from typing import Final
@@ -145,13 +146,14 @@ def plan(x: Hom | EquivariantBasis | Plan, structure: str = "auto") -> Plan:
         x: a space, which is solved or looked up; a basis; or a plan, which is returned as it is.
         structure: ``"orbit"`` and ``"factor"`` have coefficients in canonical coordinates, those of the solved basis: orbit asks
             that every block is made of orbits, factor makes all of them dense. ``"schur"`` has coefficients in irrep coordinates
-            and a native layer, and asks that X and Y are completely reducible. ``"auto"`` chooses by predicted cost, as
-            ``rc.explain`` says: canonical coordinates unless a pair of summands is large.
+            and a native layer, and asks that X and Y are completely reducible; it projects if they are orthogonal, too.
+            ``"auto"`` chooses by predicted cost, as ``rc.explain`` says: canonical coordinates unless a pair of summands is
+            large.
 
     Raises:
         IncompatibleError: ``x`` is none of these, or a plan of another structure than asked for; an unknown structure.
         RepresentationError: a structure that the space does not have: orbit where a generator does not permute the basis, schur
-            where X or Y is not completely reducible or not orthogonal.
+            where X or Y is not completely reducible.
 
     >>> import repcore as rc
     >>> V = rc.dihedral(4).rep
@@ -172,11 +174,11 @@ def plan(x: Hom | EquivariantBasis | Plan, structure: str = "auto") -> Plan:
     if structure == "schur":
         return _schur(space)
     if structure == "auto" and choose(space).structure == "schur":
-        try:
-            return _schur(space)
-        except RepresentationError:
-            # Not completely reducible, or not orthogonal: the choice that explain announces for this case.
-            pass
+        # Not completely reducible, or not orthogonal: the choice that explain announces for this case.
+        with suppress(RepresentationError):
+            found = _schur(space)
+            if found.is_orthonormal:
+                return found
     basis = x if isinstance(x, EquivariantBasis) else solve(x)
     known = _PLANS.get((basis.digest, structure == "factor"))
     if known is None:

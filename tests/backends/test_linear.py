@@ -392,3 +392,38 @@ def test_shapes_without_data(spaces: Any) -> None:
     layer = rct.Linear(*spaces, device="meta")
     y = layer(torch.empty(3, spaces[0].dim, device="meta"))
     assert (y.shape, y.device.type) == ((3, spaces[1].dim), "meta")
+
+
+def test_irreps_of_a_finite_group_need_not_be_orthogonal() -> None:
+    """Their exact matrices are not; the layers of both backends act in these coordinates all the same."""
+    jax = pytest.importorskip("jax")
+    import repcore_jax as rcj
+
+    irreps = rc.irreps(rc.symmetric(5))
+    X, Y = 3 * irreps[2] + irreps[4] + irreps[0], 2 * irreps[4] + 4 * irreps[2] + irreps[0]
+    layer = rct.Linear(X, Y, dtype=torch.float64)
+    assert layer.dim == rc.solve(X >> Y).dim == 3 * 4 + 2 + 1
+    assert layer.bias is not None
+    with torch.no_grad():
+        layer.bias.fill_(0.5)
+    x = torch.randn(7, X.dim, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    y, W = layer(x).detach(), layer.weight.detach()
+    # A few units of the largest product, with the condition of the two bases.
+    condition = float(np.prod([np.linalg.cond(rc.decompose(V).U) for V in (X, Y)]))
+    largest = max(float(np.abs(V.matrix(i).to_numpy()).sum(0).max()) for V in (X, Y) for i in range(2))
+    rounding = 100 * (X.dim + Y.dim) * 2.0**-52 * condition * largest * float(W.abs().max() * x.abs().max())
+    plain = layer.to_linear()
+    assert (y - plain(x)).abs().max() < rounding
+    for i in range(2):
+        on_x, on_y = (torch.tensor(V.matrix(i).to_numpy(), dtype=torch.float64) for V in (X, Y))
+        assert (layer(x @ on_x.T) - y @ on_y.T).abs().max() < rounding
+    with pytest.raises(rc.RepresentationError, match="haar_projector"):
+        layer.assign(W)
+    with pytest.raises(rc.RepresentationError, match="haar_projector"):
+        rct.Projector(layer.plan)
+    with pytest.raises(rc.RepresentationError, match="haar_projector"):
+        rcj.projector(layer.plan)(W.numpy())
+    with jax.enable_x64(True):
+        twin = rcj.linear(X, Y)
+        params = twin.params(layer.theta.detach().numpy(), layer.bias.detach().numpy())
+        assert np.abs(np.asarray(twin.apply(params, x.numpy())) - y.numpy()).max() < rounding

@@ -271,10 +271,49 @@ def test_structures_that_a_space_does_not_have_are_refused() -> None:
         rc.plan(V >> V, structure="schur")
     with pytest.raises(rc.RepresentationError, match="supports overlap"):
         rc.plan(rc.SO(3).rep ** 2 >> rc.SO(3).rep ** 2, structure="orbit")
-    hexagonal = rc.Group([[[0, -1], [1, -1]]]).rep
-    with pytest.raises(rc.RepresentationError, match=r"not orthogonal .*orthogonalised"):
-        rc.plan(hexagonal >> hexagonal, structure="schur")
     with pytest.raises(rc.IncompatibleError, match=r"'dense'; choose one of 'auto', 'orbit', 'factor', 'schur'"):
         rc.plan(V >> V, structure="dense")
     with pytest.raises(rc.IncompatibleError, match="canonical coordinates, and structure='schur'"):
         rc.plan(rc.plan(V >> V), structure="schur")
+
+
+LATTICE = rc.Group([[[0, -1], [1, -1]]]).rep
+A5, S5 = rc.alternating(5), rc.symmetric(5)
+SKEW: dict[str, Callable[[], tuple[rc.Rep, rc.Rep]]] = {
+    "hexagonal lattice": lambda: (LATTICE, LATTICE),
+    "its dual, with copies": lambda: (3 * LATTICE.dual + rc.trivial(LATTICE.group), 2 * LATTICE + LATTICE**2),
+    "irreps of S5": lambda: (2 * rc.irreps(S5)[2] + rc.irreps(S5)[4], rc.irreps(S5)[4] + 2 * rc.irreps(S5)[2]),
+    "irreps of A5 and the natural one": lambda: (rc.irreps(A5)[1] + A5.rep, 2 * A5.rep + rc.irreps(A5)[1]),
+    "quaternionic": lambda: (rc.irreps(rc.quaternion())[4], 2 * rc.irreps(rc.quaternion())[4]),
+}
+
+
+@pytest.mark.parametrize("case", SKEW)
+def test_plans_of_representations_that_are_not_orthogonal_expand_and_apply(case: str) -> None:
+    X, Y = SKEW[case]()
+    plan, basis = rc.plan(X >> Y, structure="schur"), rc.solve(X >> Y)
+    assert plan.dim == basis.dim > 0
+    rng = np.random.default_rng(0)
+    theta, x = rng.standard_normal((3, plan.dim)), rng.standard_normal((3, X.dim))
+    W = plan.expand(theta)
+    images = [[rc.to_orthonormal(V.matrix(i).to_numpy(), V, V) for i in range(len(V.group.generators))] for V in (X, Y)]
+    # Every product and basis change loses a few units of the largest thing that it touches, times the condition of the bases.
+    condition = float(np.prod([np.linalg.cond(rc.decompose(V).U) for V in (X, Y)]))
+    size = max(1.0, *(float(np.linalg.norm(m, 2)) for side in images for m in side)) ** 2
+    rounding = 100 * (X.dim + Y.dim) * np.finfo(float).eps * condition * size * float(np.abs(W).max() * np.abs(x).max())
+    assert np.abs(np.einsum("kyx,kx->ky", W, x) - plan.apply(theta, x)).max() < rounding
+    for rho_x, rho_y in zip(*images, strict=True):
+        assert np.abs(rho_y @ W - W @ rho_x).max() < rounding
+    # Theta runs over the whole space.
+    assert np.linalg.matrix_rank(plan.expand(np.eye(plan.dim)).reshape(plan.dim, -1)) == plan.dim
+    if plan.is_orthonormal:
+        assert np.abs(plan.coefficients(W) - theta).max() < rounding
+        return
+    with pytest.raises(rc.RepresentationError, match=r"not orthogonal .*haar_projector"):
+        plan.project(W)
+    # What projects never takes such a plan by itself.
+    assert rc.plan(X >> Y).is_orthonormal
+
+
+def test_the_lattice_is_one_of_them() -> None:
+    assert not rc.plan(LATTICE >> LATTICE, structure="schur").is_orthonormal
