@@ -60,34 +60,6 @@ def find_fourier(rep: Rep, bases: list[Array], endomorphisms: list[Array]) -> Fo
     n = rep.dim
     if n < FROM or sum(u.shape[1] for u in bases) != n:
         return None
-    if (
-        any(u.shape[1] != len(e) for u, e in zip(bases, endomorphisms, strict=True))
-        or max(u.shape[1] for u in bases) > 2
-        or any(np.iscomplexobj(u) for u in bases)
-    ):
-        return None
-    found = _grid(rep)
-    if found is None:
-        return None
-    grid, order = found
-    at: dict[tuple[int, ...], tuple[int, int]] = {}
-    bias = 1
-    for i, (u, e) in enumerate(zip(bases, endomorphisms, strict=True)):
-        # zeta = z_0 + i z_1 is one Fourier coefficient up to a constant factor, and E_1 multiplies it by i or -i.
-        v = (u[:, 0] if len(e) == 1 else u[:, 0] + 1j * u[:, 1])[order]
-        spectrum = np.fft.ifftn(v.reshape(grid), norm="ortho")
-        k = tuple(int(p) for p in np.unravel_index(int(np.argmax(np.abs(spectrum))), grid))
-        peak = spectrum[k]
-        spectrum[k] = 0
-        # The columns and the transform are both within n eps of orthonormal ones.
-        if np.linalg.norm(spectrum) > 64 * n * np.finfo(np.float64).eps:
-            return None
-        sign = 0 if len(e) == 1 else int(np.sign(e[1, 1, 0]))
-        at[tuple(-p % size for p, size in zip(k, grid, strict=True))] = (i, -sign)
-        at[k] = (i, sign)
-        if not any(k):
-            bias = int(np.sign(peak.real))
-    half = np.indices((*grid[:-1], grid[-1] // 2 + 1)).reshape(len(grid), -1).T.tolist()
     if any(u.shape[1] != len(e) or u.shape[1] > 2 or np.iscomplexobj(u) for u, e in zip(bases, endomorphisms, strict=True)):
         return None
     found = _grid(rep)

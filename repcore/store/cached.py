@@ -89,15 +89,9 @@ def solve(
     found = find(space, store=store)
     if found is not None:
         return found
-    try:
-        declared = canonical(space)
-    except StoreError:
-        # A node of somebody else's: it can be solved, not stored.
-        declared = space
-    # The canonical form, so that nothing, not even the certificate, depends on the order in which generators were written.
     with reporting(progress, space) as report:
         limit = physical_memory() if memory_limit is None else memory_limit
-        basis = _as_basis_of(space, compute(declared, Budget(limit, executor, report)))
+        basis = _as_basis_of(space, compute(_declared(space), Budget(limit, executor, report)))
     resolved = _resolved(store)
     if resolved is not None:
         try:
@@ -195,11 +189,7 @@ def plan(x: Hom | EquivariantBasis | Plan, structure: str = "auto") -> Plan:
 def _schur(space: Hom) -> Plan:
     known = _PLANS.get((space.digest, "schur"))
     if known is None:
-        try:
-            declared = canonical(space)
-        except StoreError:
-            declared = space
-        known = make_schur_plan(declared, lambda reps: decompose_reps(reps, solve))
+        known = make_schur_plan(_declared(space), lambda reps: decompose_reps(reps, solve))
         _PLANS.put((space.digest, "schur"), known, _plan_bytes(known))
     return known
 
@@ -234,6 +224,15 @@ def explain(space: Hom, *, store: StoreLike = DEFAULT) -> Explanation:
     except StoreError:
         # Damaged: solve will say so, and solve again.
         return explain_space(space)
+
+
+def _declared(space: Hom) -> Hom:
+    """The canonical form, so that nothing, not even the certificate, depends on the order in which generators were written."""
+    try:
+        return canonical(space)
+    except StoreError:
+        # A node of somebody else's: it can be solved, not stored.
+        return space
 
 
 def _checked(space: object) -> Hom:
