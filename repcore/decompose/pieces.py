@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from repcore.exact.matrix import Matrix, from_coo, zeros
+from repcore.groups.components import components
 from repcore.reps.atoms import atoms
 from repcore.reps.custom import Custom
 from repcore.reps.scales import scale_squares
 from repcore.reps.tree import Rep
-from repcore.solve.components import components
 
 __all__ = ["Piece", "pieces"]
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from repcore.errors import GroupTooLargeError
+from repcore.groups.components import components
 from repcore.groups.finite import LIMIT, Elements, elements, order
 from repcore.groups.group import Group
 from repcore.groups.orbit import check_finite
@@ -111,20 +112,17 @@ def classes(group: Group) -> Classes:
     >>> classes(dihedral(4)).sizes.tolist()
     [1, 1, 2, 2, 2]
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     table = _listed(group)
     n = table.order
     whence = np.tile(np.arange(n), len(table.generators))
     there = [table.right(g)[table.left(int(table.inverses[g]))] for g in table.generators]
     onto = np.concatenate(there) if there else whence
-    count, label = connected_components(coo_array((np.ones(len(whence), np.int8), (whence, onto)), shape=(n, n)), directed=False)
+    label = components(n, whence, onto)
     _, first, sizes = np.unique(label, return_index=True, return_counts=True)
     walk, orders = _powers(table, first)
     ranks = np.lexsort((first, sizes, orders))
-    back = np.empty(count, np.int64)
-    back[ranks] = np.arange(count)
+    back = np.empty(len(ranks), np.int64)
+    back[ranks] = np.arange(len(ranks))
     of = back[label]
     of.flags.writeable = False
     return Classes(table, of, sizes[ranks].astype(np.int64), orders[ranks], first[ranks].astype(np.int64), of[walk[ranks]])

@@ -14,6 +14,7 @@ import numpy as np
 
 from repcore.errors import DeclarationError
 from repcore.exact.matrix import Matrix, block_diag, from_coo, identity, inverse, matrix, permutation_matrix, zeros
+from repcore.groups.components import components
 from repcore.groups.permutations import parse_permutations, whole
 
 if TYPE_CHECKING:
@@ -299,12 +300,8 @@ def _components(g: Matrix) -> Iterator[Matrix]:
     if g.nnz < n:  # fewer entries than rows: one is zero
         yield zeros((1, 1))
         return
-    # Imported here: most groups have permutations, or matrices that are orthogonal and small.
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    graph: Any = coo_array((np.ones(g.nnz, np.int8), (g.rows, g.cols + n)), shape=(2 * n, 2 * n))
-    count, label = connected_components(graph, directed=False)
+    label = components(2 * n, g.rows, g.cols + n)
+    count = int(label.max()) + 1
     if count == 1:
         yield g
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from repcore.groups.components import by_least, components
 from repcore.groups.finite import Elements
 
 __all__ = ["derived", "generating", "linear_characters"]
@@ -38,9 +39,6 @@ def linear_characters(table: Elements, generators: Ints, order: int) -> tuple[In
     of the abelian group H / [H, H]: adding an element g whose r-th power is the first in the subgroup, a character a extends by
     the r solutions of r t = a(g^r).
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     steps = np.unique(np.asarray(generators, np.int64))
     members = table.generated(steps)
     kernel = derived(table, steps)
@@ -51,12 +49,11 @@ def linear_characters(table: Elements, generators: Ints, order: int) -> tuple[In
     n = table.order
     whence = np.repeat(members, len(small))
     onto = table.products(members[:, None], small[None]).ravel()
-    _, label = connected_components(coo_array((np.ones(len(whence), np.int8), (whence, onto)), shape=(n, n)), directed=False)
-    _, first, coset = np.unique(label[members], return_index=True, return_inverse=True)
-    ranks = np.argsort(np.argsort(first))
+    label = components(n, whence, onto)
+    least, coset = by_least(label[members])
     number = np.full(n, -1, np.int64)
-    number[members] = ranks[coset.reshape(-1)]
-    heads = members[np.sort(first)]
+    number[members] = coset
+    heads = members[least]
     inside = np.zeros(1, np.int64)
     values = np.zeros((1, len(heads)), np.int64)
     for g in steps.tolist():

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from repcore.errors import RepresentationError
+from repcore.groups.components import by_least, components
 from repcore.groups.finite import Elements, elements
 from repcore.groups.group import Group
 from repcore.reps.tree import Rep
@@ -50,9 +51,6 @@ def cosets(group: Group, subgroup: Group) -> Cosets:
         GroupTooLargeError: the group is infinite or has too many elements to list.
         RepresentationError: a generator of ``subgroup`` is not in the group.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     table = elements(group)
     if any(not a.is_zero for a in subgroup.lie):
         raise RepresentationError(f"subgroup: {subgroup} has Lie generators, so it is no subgroup of the finite group {group}")
@@ -70,13 +68,8 @@ def cosets(group: Group, subgroup: Group) -> Cosets:
     # A coset is an orbit under right multiplication by the generators of H.
     moves = [table.right(h) for h in generators] or [np.arange(table.order)]
     starts = np.tile(np.arange(table.order), len(moves))
-    graph = coo_array((np.ones(len(starts), bool), (starts, np.concatenate(moves))), shape=(table.order, table.order))
-    _, label = connected_components(graph, directed=False)
-    _, first, of = np.unique(label, return_index=True, return_inverse=True)
-    ranks = np.argsort(first)
-    place = np.empty(len(ranks), np.int64)
-    place[ranks] = np.arange(len(ranks))
-    return Cosets(table, first[ranks].astype(np.int64), place[of.reshape(-1)])
+    first, of = by_least(components(table.order, starts, np.concatenate(moves)))
+    return Cosets(table, first, of)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -30,6 +30,7 @@ from repcore.exact.field import QQ, Field, field_of
 from repcore.exact.matrix import Matrix, from_coo
 from repcore.exact.number import Number, zeta
 from repcore.groups.characters import CharacterTable
+from repcore.groups.components import by_least, components
 
 __all__ = ["Line", "images", "line_of"]
 
@@ -89,18 +90,11 @@ class _Orbit:
     @cached_property
     def _cosets(self) -> tuple[Ints, Ints, Ints]:
         """For each element x its coset and the exponent of lambda(r^-1 x), r the least element of the coset; and the r."""
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
         elements, line = self.table.classes.table, self.line
         n = elements.order
         whence = np.tile(np.arange(n), len(line.generators))
         onto = np.concatenate([elements.right(h) for h in line.generators])
-        _, label = connected_components(coo_array((np.ones(len(whence), np.int8), (whence, onto)), shape=(n, n)), directed=False)
-        _, first, coset = np.unique(label, return_index=True, return_inverse=True)
-        # Numbers ascend, so the first element of a coset is its least; cosets are numbered by it.
-        ranks = np.argsort(np.argsort(first))
-        heads, coset = np.sort(first).astype(np.int64), ranks[coset.reshape(-1)]
+        heads, coset = by_least(components(n, whence, onto))
         values = np.zeros(n, np.int64)
         values[line.members] = line.exponents
         return coset, values[elements.products(elements.inverses[heads[coset]], np.arange(n))], heads

@@ -26,11 +26,11 @@ import numpy.typing as npt
 from repcore.exact.field import QQ, compositum
 from repcore.exact.matrix import Matrix, identity
 from repcore.exact.number import zeta
+from repcore.groups.components import components
 from repcore.reps.cosets import Quotient
 from repcore.reps.custom import Custom
 from repcore.reps.irreps import Irrep
 from repcore.reps.tree import Conjugate, Realified, Rep
-from repcore.solve.components import components
 
 __all__ = [
     "exponential",

@@ -8,8 +8,8 @@ import flint
 import numpy as np
 import numpy.typing as npt
 
+from repcore.groups.components import components
 from repcore.solve.budget import Budget
-from repcore.solve.components import components
 from repcore.solve.memory import elimination_bytes
 from repcore.solve.presolve import Presolved, System
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from repcore.exact.matrix import Matrix
 from repcore.exact.number import Number, zeta
-from repcore.solve.components import components
+from repcore.groups.components import components
 
 __all__ = ["Monomial", "Orbits", "monomial_action", "orbits", "roots_of_unity"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["components"]
+__all__ = ["by_least", "components"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -31,3 +31,9 @@ def components(n: int, a: Ints, b: Ints) -> Ints:
         np.minimum.at(label, high, low)
         while not np.array_equal(label[label], label):
             label = label[label]
+
+
+def by_least(label: Ints) -> tuple[Ints, Ints]:
+    """The least member of each class of equal labels, ascending, and for each place the number of its class in that order."""
+    _, first, of = np.unique(label, return_index=True, return_inverse=True)
+    return np.sort(first).astype(np.int64), np.argsort(np.argsort(first))[of.reshape(-1)]
