@@ -11,7 +11,7 @@ BIN     := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-EXTRAS_test  := torch,jax,plot,test
+EXTRAS_test  := torch,jax,plot,cluster,test
 EXTRAS_check := $(EXTRAS_test),docs,dev
 TEST  := $(VENV)/.stamp-test
 CHECK := $(VENV)/.stamp-check

@@ -57,10 +57,15 @@ from repcore.groups.named import (
     tetrahedral,
     translations,
 )
+from repcore.interchange import Coefficients, ModelFile, dump, load
+from repcore.measure import Probe, measure, probe
 from repcore.plan import Block, Choice, Factor, Fourier, IrrepGroup, Layer, Orbit, Panel, Plan, Schur
+from repcore.plot import plot_report
+from repcore.report import LayerReport, Report
 from repcore.reps.affine import AffineMaps, affine_maps
 from repcore.reps.character import Character, character, hom_dimension
 from repcore.reps.cosets import quotient, regular
+from repcore.reps.features import FeatureField, pointwise
 from repcore.reps.hom import Hom
 from repcore.reps.induced import induced
 from repcore.reps.irreps import irrep, irreps_from
@@ -72,14 +77,25 @@ from repcore.reps.real_irreps import irreps
 from repcore.reps.scales import to_orthonormal
 from repcore.reps.tensors import TensorMaps, tensor_maps, tensors
 from repcore.reps.tree import Rep, trivial
+from repcore.rules.resolve import resolve
+from repcore.rules.rule import Rule
+from repcore.rules.site import Site, Sites
+from repcore.rules.slot import Slot
+from repcore.rules.view import View, view_of
+from repcore.rules.weights import site_weights
+from repcore.sample import Samples, sample
 from repcore.solve.certificate import Certificate, Step
 from repcore.solve.progress import Progress
-from repcore.spec import Spec, dump, load
+from repcore.spec import Spec
 from repcore.store.cached import explain, invariants, plan, solve
 from repcore.store.decomposed import decompose, decompose_together, gram, haar_projector, orthogonalised
 from repcore.store.disk import Store
+from repcore.store.features import fields
+from repcore.store.kernels import kernels
+from repcore.store.many import solve_many
 from repcore.store.measured import defect
 from repcore.verify import Verification, verify
+from repcore.word import Word
 
 __version__ = "0.1.0"
 
@@ -97,6 +113,7 @@ __all__ = [
     "CharacterTable",
     "Choice",
     "Classes",
+    "Coefficients",
     "Component",
     "DeclarationError",
     "Decomposition",
@@ -105,6 +122,7 @@ __all__ = [
     "Energy",
     "EquivariantBasis",
     "Factor",
+    "FeatureField",
     "Field",
     "Fourier",
     "Group",
@@ -115,8 +133,10 @@ __all__ = [
     "Irrep",
     "IrrepGroup",
     "Layer",
+    "LayerReport",
     "Matrix",
     "MemoryLimitError",
+    "ModelFile",
     "Multilinear",
     "NotCompletelyReducibleError",
     "Number",
@@ -127,14 +147,21 @@ __all__ = [
     "Panel",
     "PermutationGroup",
     "Plan",
+    "Probe",
     "Progress",
     "RationalCharacter",
     "RealCharacter",
     "Rep",
     "RepcoreError",
     "RepcoreWarning",
+    "Report",
     "RepresentationError",
+    "Rule",
+    "Samples",
     "Schur",
+    "Site",
+    "Sites",
+    "Slot",
     "SolveError",
     "Sp",
     "Spec",
@@ -145,6 +172,8 @@ __all__ = [
     "TensorMaps",
     "U",
     "Verification",
+    "View",
+    "Word",
     "__version__",
     "affine",
     "affine_maps",
@@ -159,6 +188,7 @@ __all__ = [
     "direct_product",
     "dump",
     "explain",
+    "fields",
     "gram",
     "grid",
     "haar_projector",
@@ -170,10 +200,12 @@ __all__ = [
     "irrep",
     "irreps",
     "irreps_from",
+    "kernels",
     "lift",
     "load",
     "lorentz",
     "matrix",
+    "measure",
     "molien",
     "multilinear",
     "number",
@@ -182,11 +214,18 @@ __all__ = [
     "orthogonalised",
     "permutation",
     "plan",
+    "plot_report",
+    "pointwise",
+    "probe",
     "quaternion",
     "quotient",
     "regular",
+    "resolve",
+    "sample",
     "scaling",
+    "site_weights",
     "solve",
+    "solve_many",
     "symmetric",
     "tensor_maps",
     "tensors",
@@ -195,4 +234,5 @@ __all__ = [
     "translations",
     "trivial",
     "verify",
+    "view_of",
 ]

@@ -3,21 +3,41 @@
 from repcore_jax.files import load, save
 from repcore_jax.initial import init
 from repcore_jax.linear import Linear, linear
+from repcore_jax.measure import measure
+from repcore_jax.nonlinear import Gate, NormNonlinearity, gate, norm_nonlinearity
+from repcore_jax.normalise import BatchNorm, LayerNorm, batch_norm, layer_norm, rms_norm
 from repcore_jax.penalty import penalty, spectral_state
+from repcore_jax.pool import InvariantPool, invariant_pool
 from repcore_jax.projector import Projector, projector
 from repcore_jax.spectral import SpectralState
+from repcore_jax.surgery import Symmetry, symmetrize, symmetry_of
 from repcore_jax.transform import keep_equivariant
 
 __all__ = [
+    "BatchNorm",
+    "Gate",
+    "InvariantPool",
+    "LayerNorm",
     "Linear",
+    "NormNonlinearity",
     "Projector",
     "SpectralState",
+    "Symmetry",
+    "batch_norm",
+    "gate",
     "init",
+    "invariant_pool",
     "keep_equivariant",
+    "layer_norm",
     "linear",
     "load",
+    "measure",
+    "norm_nonlinearity",
     "penalty",
     "projector",
+    "rms_norm",
     "save",
     "spectral_state",
+    "symmetrize",
+    "symmetry_of",
 ]

@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 
 import repcore as rc
 from repcore import IncompatibleError
+from repcore_jax.meshes import on_mesh, spec_of
 from repcore_jax.projector import projector, working_dtype
 
 __all__ = ["Linear", "linear"]
@@ -74,14 +75,19 @@ class Linear:
         weights = self._checked(params)
         dtype = jnp.result_type(x, *(w for w in weights if w is not None), *((params["bias"],) if self.has_bias else ()))
         dtype = working_dtype(dtype, True) if self.plan.is_complex else dtype
-        # Not -1, which an x of no components leaves open.
-        flat = x.reshape(prod(x.shape[:-1]), x.shape[-1]).astype(dtype)
-        if layer.fourier is not None and dtype in (jnp.float32, jnp.float64):
-            return _transformed(layer, weights, params.get("bias"), flat).reshape(*x.shape[:-1], self.shape[0])
-        parts = [_read(layer, g, flat) for g in range(len(layer.groups))]
         bias = params["bias"].astype(dtype) if self.has_bias else None
-        products = [_multiply(*each, bias, flat) for each in zip(layer.groups, parts, weights, strict=True)]
-        return _write(layer, products, flat).reshape(*x.shape[:-1], self.shape[0])
+        shape = (*x.shape[:-1], self.shape[0])
+
+        def run(x: Array, weights: list[Array | None], bias: Array | None) -> Array:
+            # Batch dims are carried along as they are: merging two sharded ones would gather them.
+            x = x.astype(dtype)
+            if layer.fourier is not None and dtype in (jnp.float32, jnp.float64):
+                return _transformed(layer, weights, bias, x)
+            parts = [_read(layer, g, x) for g in range(len(layer.groups))]
+            products = [_multiply(*each, bias, x) for each in zip(layer.groups, parts, weights, strict=True)]
+            return _write(layer, products, x)
+
+        return on_mesh(run, (x, weights, bias), shape, (*spec_of(x)[:-1], None))
 
     def params(self, theta: ArrayLike, bias: ArrayLike | None = None) -> Params:
         """The parameters with given coefficients (dim,) in the order of the plan, and bias; the inverse of :meth:`theta`."""
@@ -178,28 +184,29 @@ def linear(X: rc.Rep, Y: rc.Rep, *, bias: bool = True) -> Linear:
 
 
 def _read(layer: Any, g: int, x: Array) -> Array | None:
-    """x in the irrep basis: (B, d, irreps, endomorphisms, channels) for one group; None where X does not have it."""
+    """x in the irrep basis: (..., d, irreps, endomorphisms, channels) for one group; None where X does not have it."""
     group, parts = layer.groups[g], []
     for panel in layer.inputs:
         a, (m, n) = panel.multiplicities[g], panel.positions.shape
         if a:
-            copies = _gather(x, panel.positions).reshape(len(x), m, n)
-            z = jnp.einsum("rn,bmn->brm", panel.changes[g].astype(x.dtype), copies, precision=jax.lax.Precision.HIGHEST)
-            parts.append(z.reshape(len(x), group.dim, group.irreps, group.endomorphisms, a * m))
+            copies = _gather(x, panel.positions).reshape(*x.shape[:-1], m, n)
+            z = jnp.einsum("rn,...mn->...rm", panel.changes[g].astype(x.dtype), copies, precision=jax.lax.Precision.HIGHEST)
+            parts.append(z.reshape(*x.shape[:-1], group.dim, group.irreps, group.endomorphisms, a * m))
     return jnp.concatenate(parts, -1) if parts else None
 
 
 def _multiply(group: Any, z: Array | None, weight: Array | None, bias: Array | None, x: Array) -> Array:
-    """The product of one group: (B, d, irreps, outputs)."""
+    """The product of one group: (..., d, irreps, outputs)."""
     if z is None or weight is None:
-        y = jnp.zeros((len(x), group.dim, group.irreps, group.outputs), x.dtype)
+        y = jnp.zeros((*x.shape[:-1], group.dim, group.irreps, group.outputs), x.dtype)
     else:
-        y = jnp.einsum("bdksi,kosi->bdko", z, weight.astype(x.dtype))
+        y = jnp.einsum("...dksi,kosi->...dko", z, weight.astype(x.dtype))
     return y if bias is None or not group.biased else y + bias
 
 
 def _write(layer: Any, products: list[Array], x: Array) -> Array:
-    """The products in the basis of Y: (B, dim Y)."""
+    """The products in the basis of Y: (..., dim Y)."""
+    batch = x.shape[:-1]
     starts = [0] * len(products)
     written = []
     for panel in layer.outputs:
@@ -208,44 +215,45 @@ def _write(layer: Any, products: list[Array], x: Array) -> Array:
         for g, (product, change, a) in enumerate(zip(products, panel.changes, panel.multiplicities, strict=True)):
             if a:
                 part = product[..., starts[g] : starts[g] + a * m]
-                parts.append(part.reshape(len(x), len(change), m))
+                parts.append(part.reshape(*batch, len(change), m))
                 changes.append(change)
                 starts[g] += a * m
-        z, change = jnp.concatenate(parts, 1), np.concatenate(changes).astype(x.dtype)
-        y = jnp.einsum("brm,rn->bmn", z, change, precision=jax.lax.Precision.HIGHEST)
-        written.append(y.reshape(len(x), m * n))
+        z, change = jnp.concatenate(parts, -2), np.concatenate(changes).astype(x.dtype)
+        y = jnp.einsum("...rm,rn->...mn", z, change, precision=jax.lax.Precision.HIGHEST)
+        written.append(y.reshape(*batch, m * n))
     if layer.order is not None:
-        written.append(jnp.zeros((len(x), 1), x.dtype))
+        written.append(jnp.zeros((*batch, 1), x.dtype))
     if not written:
-        return jnp.zeros((len(x), 0), x.dtype)
+        return jnp.zeros((*batch, 0), x.dtype)
     y = written[0] if len(written) == 1 else jnp.concatenate(written, -1)
-    return y if layer.order is None else y.at[:, layer.order.astype(np.int32)].get(mode="promise_in_bounds")
+    return y if layer.order is None else y.at[..., layer.order.astype(np.int32)].get(mode="promise_in_bounds")
 
 
 def _transformed(layer: Any, weights: list[Array | None], bias: Array | None, x: Array) -> Array:
-    """y (B, dim Y) through a real Fourier transform: one complex product a frequency, see :class:`repcore.Fourier`."""
+    """y (..., dim Y) through a real Fourier transform: one complex product a frequency, see :class:`repcore.Fourier`."""
     fourier = layer.fourier
-    dims = tuple(range(2, 2 + len(fourier.grid)))
+    batch, dims = x.shape[:-1], tuple(range(-len(fourier.grid), 0))
     m, n = layer.inputs[0].positions.shape
-    x = x.reshape(len(x), m, n)[:, :, fourier.order.astype(np.int32)].reshape(len(x), m, *fourier.grid)
-    spectrum = jnp.fft.rfftn(x, axes=dims, norm="ortho").reshape(len(x), m, -1)
+    half = (*fourier.grid[:-1], fourier.grid[-1] // 2 + 1)
+    x = x.reshape(*batch, m, n)[..., fourier.order.astype(np.int32)].reshape(*batch, m, *fourier.grid)
+    spectrum = jnp.fft.rfftn(x, axes=dims, norm="ortho").reshape(*batch, m, prod(half))
     pairs = [(g, w.astype(x.dtype) / g.dim**0.5) for g, w in zip(layer.groups, weights, strict=True) if w is not None]
     real = jnp.concatenate([w[:, :, 0] for _, w in pairs])
     imaginary = jnp.concatenate([w[:, :, 1] if g.dim == 2 else jnp.zeros_like(w[:, :, 0]) for g, w in pairs])
     irreps = fourier.irreps.astype(np.int32)
     weight = jax.lax.complex(real[irreps], imaginary[irreps] * fourier.signs.astype(x.dtype)[:, None, None])
-    product = jnp.einsum("bif,foi->bof", spectrum, weight, precision=jax.lax.Precision.HIGHEST)
-    half = (*fourier.grid[:-1], fourier.grid[-1] // 2 + 1)
-    y = jnp.fft.irfftn(product.reshape(len(x), -1, *half), s=fourier.grid, axes=dims, norm="ortho").reshape(len(x), -1, n)
-    y = y[:, :, np.argsort(fourier.order).astype(np.int32)]
+    product = jnp.einsum("...if,foi->...of", spectrum, weight, precision=jax.lax.Precision.HIGHEST)
+    outputs = product.shape[-2]
+    y = jnp.fft.irfftn(product.reshape(*batch, outputs, *half), s=fourier.grid, axes=dims, norm="ortho")
+    y = y.reshape(*batch, outputs, n)[..., np.argsort(fourier.order).astype(np.int32)]
     if bias is not None:
         y += bias.astype(x.dtype)[:, None] * (fourier.bias / n**0.5)
-    return y.reshape(len(x), -1)
+    return y.reshape(*batch, outputs * n)
 
 
 def _gather(x: Array, positions: np.ndarray) -> Array:
     flat = positions.ravel()
     start = int(flat[0])
     if np.array_equal(flat, np.arange(start, start + flat.size)):
-        return x[:, start : start + flat.size]
-    return x.at[:, flat.astype(np.int32)].get(mode="promise_in_bounds")
+        return x[..., start : start + flat.size]
+    return x.at[..., flat.astype(np.int32)].get(mode="promise_in_bounds")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from math import isfinite
 from typing import Any
 
@@ -204,20 +203,21 @@ def _stack(W: Array, terms: Terms, both: bool, relative: bool) -> Array:
     return jnp.stack([W - PW for PW in inside] + (inside if both else []) + ([W] if relative else []))
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(1,))
+@jax.custom_jvp
 def _half_square(W: Array, project: Projector) -> Array:
     """h(W) = ||R||^2 / 2, R = (I - P) W. dh = Re <R, dW>: since (I - P) R = R, no adjoint has to be applied."""
     return square(W - project(W)) / 2
 
 
 @_half_square.defjvp
-def _half_square_jvp(project: Projector, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    (W,), (dW,) = primals, tangents
+def _half_square_jvp(primals: tuple[Array, Projector], tangents: tuple[Array, Any]) -> tuple[Array, Array]:
+    # The constants of a projector are no variables: their tangents are left out.
+    (W, project), (dW, _) = primals, tangents
     R = W - project(W)
     return square(R) / 2, (R.conj() * dW).real.sum((-2, -1))
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(1,))
+@jax.custom_jvp
 def _half_squares(W: Array, project: Projector) -> tuple[Array, Array]:
     """||W - P W||^2 / 2 and ||P W||^2 / 2, likewise."""
     PW = project(W)
@@ -225,8 +225,8 @@ def _half_squares(W: Array, project: Projector) -> tuple[Array, Array]:
 
 
 @_half_squares.defjvp
-def _half_squares_jvp(project: Projector, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Any, Any]:
-    (W,), (dW,) = primals, tangents
+def _half_squares_jvp(primals: tuple[Array, Projector], tangents: tuple[Array, Any]) -> tuple[Any, Any]:
+    (W, project), (dW, _) = primals, tangents
     PW = project(W)
     parts = [W - PW, PW]
     return tuple(square(R) / 2 for R in parts), tuple((R.conj() * dW).real.sum((-2, -1)) for R in parts)

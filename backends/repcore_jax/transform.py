@@ -26,7 +26,8 @@ def keep_equivariant(spaces: Mapping[str, Any], *, layout: str = "out_in") -> An
 
     Args:
         spaces: path of a parameter -> its space (or basis, plan, projector). A path joins the keys of the pytree with
-            ``/``, e.g. ``"dense/kernel"`` or ``"params/layers/0/kernel"``.
+            ``/``, e.g. ``"dense/kernel"`` or ``"params/layers/0/kernel"``. The ``/value`` at the end that variables of flax.nnx
+            and boxed parameters of flax.linen have in some trees and not in others may be given or left out.
         layout: ``"out_in"``: parameters are (..., dim Y, dim X); ``"in_out"``: they are (..., dim X, dim Y), as the kernels of
             flax are. A bias (dim Y,) takes the space ``one >> Y`` in both.
 
@@ -35,8 +36,8 @@ def keep_equivariant(spaces: Mapping[str, Any], *, layout: str = "out_in") -> An
 
     Raises:
         ImportError: optax is not installed.
-        IncompatibleError: an unknown layout; in ``init``, a path that the parameters do not have; in ``init`` and ``update``,
-            a shape that does not fit, or a complex space on a real parameter.
+        IncompatibleError: an unknown layout, a path given twice; in ``init`` and ``update``, a path that the parameters do not
+            have, a shape that does not fit, or a complex space on a real parameter.
         ValueError: in ``update``, no ``params`` were given.
 
     >>> import jax.numpy as jnp, optax, repcore as rc
@@ -53,24 +54,30 @@ def keep_equivariant(spaces: Mapping[str, Any], *, layout: str = "out_in") -> An
         raise ImportError("keep_equivariant needs optax: pip install optax (or repcore[jax])") from error
     if layout not in _LAYOUTS:
         raise IncompatibleError(f"layout is {layout!r}; choose one of {', '.join(map(repr, _LAYOUTS))}")
-    projectors = {path: projector(space) for path, space in spaces.items()}
+    projectors = {_name(path): projector(space) for path, space in spaces.items()}
+    if len(projectors) < len(spaces):
+        raise IncompatibleError(f"spaces names a parameter twice, with and without /value: {', '.join(map(repr, spaces))}")
 
-    def init(params: Any) -> Any:
-        leaves = {_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params)}
+    def check(params: Any) -> None:
+        leaves = {_path(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params)}
         for name, project in projectors.items():
             if name not in leaves:
                 raise IncompatibleError(
                     f"spaces names {name!r}, which the parameters do not have; they have: {', '.join(leaves)}"
                 )
             _checked(leaves[name], name, project, layout)
+
+    def init(params: Any) -> Any:
+        check(params)
         return optax.EmptyState()
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         if params is None:
             raise ValueError("keep_equivariant projects params + updates: call update(updates, state, params)")
+        check(params)
 
         def move(path: Any, step: Array, param: Array) -> Array:
-            name = _name(path)
+            name = _path(path)
             return _move(step, param, name, projectors[name], layout) if name in projectors else step
 
         return jax.tree_util.tree_map_with_path(move, updates, params), state
@@ -102,5 +109,10 @@ def _turned(array: Array, layout: str) -> Array:
     return array.swapaxes(-2, -1) if layout == "in_out" and array.ndim >= 2 else array
 
 
-def _name(path: Any) -> str:
-    return jax.tree_util.keystr(path, simple=True, separator="/")
+def _path(path: Any) -> str:
+    return _name(jax.tree_util.keystr(path, simple=True, separator="/"))
+
+
+def _name(path: str) -> str:
+    # The leaves x and x/value are never in one tree, since x is a leaf.
+    return path.removesuffix("/value")

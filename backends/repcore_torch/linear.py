@@ -15,7 +15,8 @@ from torch.nn.functional import linear
 import repcore as rc
 from repcore import IncompatibleError, RepcoreWarning
 from repcore_torch import maps
-from repcore_torch.digest import as_bytes, check_bytes
+from repcore_torch.digest import Digested
+from repcore_torch.sharded import gathered
 from repcore_torch.tables import FourierTable, LayerTable, PanelTable, Table, Tables, tables_of, working_dtype
 
 __all__ = ["Linear", "run"]
@@ -26,7 +27,7 @@ _PIECE = 128
 _SMALL = 2**17
 
 
-class Linear(nn.Module):
+class Linear(Digested):
     """y = W x + b for the equivariant maps W: X -> Y and the invariant vectors b of Y, without forming W.
 
     By Schur's lemma, W in the irrep basis is one matrix for each irrep that X and Y share: the input is changed to that basis,
@@ -125,6 +126,11 @@ class Linear(nn.Module):
         return self._codomain
 
     @property
+    def digest(self) -> str:
+        """The name of the plan: equal for equal spaces in irrep coordinates."""
+        return self.plan.digest
+
+    @property
     def dim(self) -> int:
         """The number of coefficients, ``rc.solve(X >> Y).dim``."""
         return self.plan.dim
@@ -136,8 +142,8 @@ class Linear(nn.Module):
 
     @property
     def theta(self) -> Tensor:
-        """All coefficients as one vector (dim,), in the order of the plan."""
-        flat = [weight.flatten() for weight in self.coefficients]
+        """All coefficients as one vector (dim,), in the order of the plan; gathered where they are sharded."""
+        flat = [gathered(weight).flatten() for weight in self.coefficients]
         return torch.cat(flat) if flat else torch.zeros(0, dtype=self._kind[0], device=self._kind[1])
 
     @property
@@ -201,14 +207,6 @@ class Linear(nn.Module):
         name = f"{self.domain} -> {self.codomain}, " if len(f"{self.domain}{self.codomain}") <= 60 else ""
         invariants = 0 if self.bias is None else len(self.bias)
         return f"{name}{x} -> {y}, dim={self.dim}, bias={invariants}, digest={self.plan.digest[:12]}"
-
-    def get_extra_state(self) -> Tensor:
-        """The digest as bytes."""
-        return as_bytes(self.plan.digest)
-
-    def set_extra_state(self, state: Tensor) -> None:
-        """Called by ``load_state_dict``: raises IncompatibleError if the digest is not that of this layer."""
-        check_bytes(state, self.plan.digest)
 
     def _invariants(self, like: Tensor) -> Tensor:
         """An orthonormal basis of the invariants of Y, (number, dim Y)."""

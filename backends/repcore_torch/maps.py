@@ -11,14 +11,15 @@ and dX of one pair of copies.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import Function
 
+from repcore_torch import sharded
 from repcore_torch.tables import BlockTable, SchurTable, Table
 
 __all__ = ["coefficients", "expand", "project"]
@@ -48,8 +49,14 @@ def project(W: Tensor, table: Table) -> Tensor:
 def _apply(x: Tensor, table: Table, forward: _Map, adjoint: _Map) -> Tensor:
     if torch.compiler.is_compiling():
         # The compiler differentiates the plain operations itself, and takes no autograd function that has a jvp.
-        return forward(x, table)
+        return _run(x, table, forward)
     return _Linear.apply(x, table, forward, adjoint)
+
+
+def _run(x: Tensor, table: Table, linear: _Map) -> Tensor:
+    if not sharded.is_sharded(x):
+        return linear(x, table)
+    return sharded.run(x, table, linear, takes_weight=linear is not _expand, gives_weight=linear is not _coefficients)
 
 
 class _Linear(Function):
@@ -57,15 +64,17 @@ class _Linear(Function):
 
     @staticmethod
     def forward(x: Tensor, table: Table, forward: _Map, adjoint: _Map) -> Tensor:
-        return forward(x, table)
+        return _run(x, table, forward)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Table, _Map, _Map], output: Tensor) -> None:
-        _, ctx.table, ctx.map, ctx.adjoint = inputs
+        x, ctx.table, ctx.map, ctx.adjoint = inputs
+        ctx.placements = getattr(x, "placements", None) if sharded.is_sharded(x) else None
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
-        return _Linear.apply(grad, ctx.table, ctx.adjoint, ctx.map), None, None, None
+        found = _Linear.apply(grad, ctx.table, ctx.adjoint, ctx.map)
+        return found if ctx.placements is None else sharded.placed_as(found, ctx.placements), None, None, None
 
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
@@ -78,6 +87,9 @@ class _Linear(Function):
 
 def _coefficients(W: Tensor, table: Table) -> Tensor:
     batch = W.shape[:-2]
+    if _is_one_orbit_block(W, 2, table):
+        theta = _gather_adjoint(W, table.blocks[0])
+        return theta if table.inverse is None else theta.index_select(-1, table.inverse)
     parts = [_analyse(_read(W, block), block).reshape(*batch, block.count) for block in table.blocks]
     theta = torch.cat(parts, -1) if parts else W.new_zeros((*batch, 0))
     return theta if table.inverse is None else theta.index_select(-1, table.inverse)
@@ -86,6 +98,8 @@ def _coefficients(W: Tensor, table: Table) -> Tensor:
 def _expand(theta: Tensor, table: Table) -> Tensor:
     if table.order is not None:
         theta = theta.index_select(-1, table.order)
+    if _is_one_orbit_block(theta, 1, table):
+        return _gather(theta, table.blocks[0])
     batch, parts, start = theta.shape[:-1], [], 0
     for block in table.blocks:
         n, _, m, _ = block.sizes
@@ -121,6 +135,41 @@ def _project_in_pieces(W: Tensor, table: Table) -> Tensor:
             else:
                 _put(result, piece, tiles.reshape(copies * rows, m * cols))
     return result
+
+
+def _is_one_orbit_block(x: Tensor, ndim: int, table: Table) -> bool:
+    """Whether the whole weight is one orbit block of several copies, x one such weight, and pieces of it pay."""
+    if not table.whole or x.ndim != ndim or x.device.type != "cpu" or type(x) not in (Tensor, nn.Parameter):
+        return False
+    if torch.compiler.is_compiling():
+        return False
+    return table.blocks[0].ids is not None and table.blocks[0].sizes[0] > 1
+
+
+def _gather(c: Tensor, block: BlockTable) -> Tensor:
+    """What ``_synthesise`` does, in the final layout at once: (n * m * k,) -> (n * dY, m * dX), some copies at a time."""
+    n, rows, m, cols = block.sizes
+    W, c, values = c.new_empty((n, rows * m * cols)), c.reshape(n, m * block.dim), block.values.view(rows, 1, cols)
+    for where in _pieces(block):
+        piece = W[where]
+        torch.index_select(c[where], 1, block.places, out=piece)
+        piece.view(-1, rows, m, cols).mul_(values)
+    return W.view(n * rows, m * cols)
+
+
+def _gather_adjoint(W: Tensor, block: BlockTable) -> Tensor:
+    """Its adjoint: (n * dY, m * dX) -> (n * m * k,)."""
+    n, rows, m, cols = block.sizes
+    c, W, values = W.new_zeros((n, m * block.dim)), W.reshape(n, rows, m, cols), block.values.conj().view(rows, 1, cols)
+    for where in _pieces(block):
+        c[where].index_add_(1, block.places, (W[where] * values).view(-1, rows * m * cols))
+    return c.view(-1)
+
+
+def _pieces(block: BlockTable) -> Iterator[slice]:
+    n, rows, m, cols = block.sizes
+    step = max(1, _PIECE // (rows * m * cols))
+    return (slice(first, first + step) for first in range(0, n, step))
 
 
 def _read(W: Tensor, block: BlockTable) -> Tensor:
@@ -205,6 +254,9 @@ def _put(W: Tensor, block: BlockTable, array: Tensor) -> None:
 
 
 def _matmul(a: Tensor, b: Tensor) -> Tensor:
+    if a.device.type == "meta":
+        # There is no autocast for it.
+        return a @ b
     # Autocast would round both sides to half precision: a projector must not depend on where it is called.
     with torch.autocast(a.device.type, enabled=False):
         return a @ b

@@ -15,13 +15,13 @@ from torch.nn.utils import parametrize
 import repcore as rc
 from repcore import IncompatibleError
 from repcore_torch import maps
-from repcore_torch.digest import as_bytes, check_bytes
+from repcore_torch.digest import Digested
 from repcore_torch.tables import Table, Tables, tables_of, working_dtype
 
 __all__ = ["Projector", "as_matrix", "project", "project_", "projector_of", "tensor_of"]
 
 
-class Projector(nn.Module):
+class Projector(Digested):
     """P, the Frobenius-orthogonal projector onto the equivariant maps X -> Y, with its two halves.
 
     With B_1, ..., B_dim the orthonormal basis of the plan, for canonical plans that of ``basis.to_numpy(orthonormal=True)``,
@@ -37,7 +37,8 @@ class Projector(nn.Module):
     they are neither parameters nor buffers. ``state_dict`` holds the digest of the plan, and loading another one raises.
 
     Works under autograd (to any order, forward mode included), ``torch.func``, ``deepcopy`` and
-    ``torch.compile(fullgraph=True)``. On CUDA, orbit sums use atomic adds unless
+    ``torch.compile(fullgraph=True)``. A DTensor stays sharded, and where its shards are whole copies no rank communicates (see
+    :mod:`repcore_torch.sharded`). On CUDA, orbit sums use atomic adds unless
     ``torch.use_deterministic_algorithms(True)`` is set.
 
     Raises:
@@ -97,7 +98,8 @@ class Projector(nn.Module):
 
     def forward(self, W: Tensor) -> Tensor:
         """P W, (..., dim Y, dim X) -> the same shape."""
-        return self._run(maps.project, as_matrix(W, self.shape, "W")).reshape(W.shape)
+        PW = self._run(maps.project, as_matrix(W, self.shape, "W"))
+        return PW if PW.shape == W.shape else PW.reshape(W.shape)
 
     def coefficients(self, W: Tensor) -> Tensor:
         """<B_a, W> for each a, (..., dim Y, dim X) -> (..., dim): the coefficients of P W."""
@@ -119,19 +121,12 @@ class Projector(nn.Module):
         """What ``repr`` shows: the sizes and the beginning of the digest."""
         return f"dim={self.dim}, shape={self.shape}, digest={self.digest[:12]}"
 
-    def get_extra_state(self) -> Tensor:
-        """The digest as bytes: all that a ``state_dict`` holds of the projector."""
-        return as_bytes(self.digest)
-
-    def set_extra_state(self, state: Tensor) -> None:
-        """Called by ``load_state_dict``: raises IncompatibleError if the digest is not that of this projector."""
-        check_bytes(state, self.digest)
-
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Projector:
         # .to(), .double(), .cuda(): have the tables ready where the module goes, so that a compiled forward finds them.
         super()._apply(fn, recurse)
         for dtype, device in self._tables.ready:
-            probe = fn(torch.empty(0, dtype=dtype, device=device))
+            # What has no data can go nowhere but to meta, while the parameters beside it may long have got theirs.
+            probe = fn(torch.empty(0, dtype=dtype, device="cpu" if device.type == "meta" else device))
             self._tables.on(working_dtype(probe.dtype, self.plan.is_complex), probe.device)
         return self
 

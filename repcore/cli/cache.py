@@ -19,7 +19,8 @@ __all__ = ["cache"]
 cache = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="The solved bases on this machine. $REPCORE_CACHE names another directory, $REPCORE_SHARED_CACHE one that is only read.",
+    help="The solved bases on this machine. $REPCORE_CACHE names another directory, $REPCORE_SHARED_CACHE one that is only "
+    "read, or its address; $REPCORE_PUBLISH=1 writes what is solved there as well.",
 )
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -80,7 +81,7 @@ def show_path(as_json: Json = False) -> None:
     """Print the directory."""
     store = Store()
     if as_json:
-        show_json({"path": os.fspath(store.path), "shared": None if store.shared is None else os.fspath(store.shared)})
+        show_json({"path": os.fspath(store.path), "shared": None if store.shared is None else str(store.shared)})
     else:
         show_text(os.fspath(store.path))
 

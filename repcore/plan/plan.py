@@ -11,7 +11,9 @@ coordinates of ``basis.to_numpy``: labelled irreps (``rc.irrep``) in their ortho
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -83,6 +85,26 @@ class Plan:
     def coordinates(self) -> str:
         """What theta means: ``"canonical"`` or ``"irrep"``."""
         return "canonical" if self.layer is None else "irrep"
+
+    @cached_property
+    def bias(self) -> Plan | None:
+        """How the bias of the layer is expanded, as maps (dim Y, 1): b = sum_j bias_j I_j; None without a layer or invariants."""
+        layer = self.layer
+        if layer is None or not layer.bias:
+            return None
+        g = next(i for i, group in enumerate(layer.groups) if group.biased)
+        blocks: list[Block] = []
+        start = 0
+        for panel in layer.outputs:
+            m, a = len(panel.positions), panel.multiplicities[g]
+            if a:
+                # Channels are ordered by copy of the irrep in the summand, then by copy of the summand.
+                order = start + np.arange(a) * m + np.arange(m)[:, None, None]
+                blocks.append(Block(panel.positions, np.zeros((1, 1), np.int64), frozen(order), Factor(panel.changes[g].T)))
+                start += a * m
+        digest = hashlib.sha256(repr(("bias", self.digest)).encode()).hexdigest()
+        shape = (self.shape[0], 1)
+        return Plan(shape, layer.bias, tuple(blocks), digest, self.is_complex, None, self.is_orthonormal)
 
     def coefficients(self, weight: npt.ArrayLike) -> Array:
         """theta_i = <B_i, W>, the Frobenius products with the orthonormal basis: (..., dim Y, dim X) -> (..., dim).

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from repcore.errors import GroupTooLargeError, RepresentationError
-from repcore.exact.matrix import Matrix, block_diag, inverse, matrix
+from repcore.exact.matrix import Matrix, block_diag, inverse, matrix, permutation_matrix
 from repcore.groups.finite import elements
 from repcore.groups.group import Group
 from repcore.groups.span import combine, coordinates_in_span
@@ -117,15 +117,19 @@ def _check_relations(group: Group, images: tuple[Matrix, ...]) -> str:
         return "unchecked: relations between the discrete generators and the identity component"
     plain = Group(group.discrete)
     try:
-        count = elements(plain, _LISTED).order
+        table = elements(plain, _LISTED)
     except GroupTooLargeError:
         return _check_orders(group, images)
+    count = table.order
     for i, g in enumerate(group.discrete):
         _check_order(g, images[i], f"discrete[{i}]", count)
         for j in range(i):
             where = f"discrete[{i}] * discrete[{j}]"
             _check_order(g @ group.discrete[j], images[i] @ images[j], where, count)
-    pairs = Group([block_diag([g, m]) for g, m in zip(group.discrete, images, strict=True)])
+    # Beside permutations the group stands as one, of the points that tell its elements apart: nothing then depends on the size.
+    permuted = all(m.is_permutation for m in images)
+    shown = [permutation_matrix(table.images[e]) for e in table.generators] if permuted else group.discrete
+    pairs = Group([block_diag([g, m]) for g, m in zip(shown, images, strict=True)])
     try:
         paired = elements(pairs, count).order
     except GroupTooLargeError:

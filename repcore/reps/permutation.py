@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
-import numpy as np
-
-from repcore.errors import DeclarationError, RepresentationError
-from repcore.exact.matrix import Matrix, permutation_matrix
+from repcore.errors import RepresentationError
+from repcore.exact.matrix import permutation_matrix, zeros
 from repcore.groups.group import Group
 from repcore.groups.permutations import parse_permutations
+from repcore.reps.cells import box_of, moved_cells, spatial_of
 from repcore.reps.custom import Custom
-from repcore.reps.tree import Rep
+from repcore.reps.tree import Rep, trivial
 
 __all__ = ["grid", "permutation"]
 
@@ -50,39 +50,43 @@ def permutation(group: Group, images: Sequence[Sequence[int] | str] | None = Non
     return Custom(group, [permutation_matrix(p) for p in moves], zero, name or "points")
 
 
-def grid(group: Group, k: int) -> Rep:
-    """The action of a group of 2 x 2 signed permutation matrices on a k x k array of cells, as a permutation representation.
+def grid(group: Group, k: int | Sequence[int], *, spatial: Rep | None = None) -> Rep:
+    """The action of a group of signed permutation matrices on a box of cells, as a permutation representation.
 
-    Cell (i, j), row i from the top, has centre x = j - (k - 1)/2, y = (k - 1)/2 - i; g sends the cell at (x, y) to the one at
-    g (x, y). Cells are numbered row by row, i * k + j, like ``image.reshape(-1)``.
+    The array has the axes (..., depth, row, column). A cell's centre has x along the columns, y up, against the rows, which are
+    counted from the top, and z along the depth; further coordinates along further axes to the left. In the plane the cell (i, j)
+    of a k x k array has x = j - (k - 1)/2, y = (k - 1)/2 - i. g sends the cell at q to the one at rho(g) q, with rho the spatial
+    representation. Cells are numbered like ``image.reshape(-1)``, in the plane row by row, i * k + j.
+
+    Args:
+        group: the group.
+        k: the number of cells in every direction, or the sizes in array order, such as ``(3, 5)`` for 3 rows and 5 columns.
+        spatial: how the group moves space: a representation of the group, or of one of its factors, with one coordinate for each
+            direction. By default ``group.rep``.
 
     Raises:
-        RepresentationError: a generator does not send cells to cells (a rotation by another angle than a quarter turn, or a
-            Lie generator).
+        DeclarationError: sizes that are no integers >= 1, or not one for each direction.
+        RepresentationError: a generator does not send cells to cells (a rotation by another angle than a quarter turn, a Lie
+            generator, an exchange of directions with different sizes); ``spatial`` of another group.
 
-    >>> from repcore import cyclic
+    >>> from repcore import cyclic, octahedral
     >>> grid(cyclic(4), 2).matrix(0).tolist()
     [[0, 1, 0, 0], [0, 0, 0, 1], [1, 0, 0, 0], [0, 0, 1, 0]]
+    >>> grid(octahedral(), 3).dim, grid(cyclic(2), (3, 5)).dim
+    (27, 15)
     """
-    if not isinstance(k, int) or isinstance(k, bool) or k < 1:
-        raise DeclarationError(f"k: a grid has k x k cells with an integer k >= 1, got {k!r}")
-    if group.dim != 2:
-        raise RepresentationError(f"group: a grid wants a group of 2 x 2 matrices, {group} has dimension {group.dim}")
-    if any(not a.is_zero for a in group.lie):
-        raise RepresentationError(f"group: {group} contains rotations by every angle, and those do not send cells to cells")
-    return permutation(group, [_moved_cells(g, k, i) for i, g in enumerate(group.discrete)], name=f"grid{k}")
-
-
-def _moved_cells(g: Matrix, k: int, i: int) -> list[int]:
-    if not (g.is_monomial and g.is_integral and bool(np.all(np.abs(g.nums[:, 0]) == 1))):
+    rho = spatial_of(group, spatial)
+    sizes = box_of(k, rho.dim)
+    count = len(group.discrete)
+    images = rho.matrices
+    if any(not a.is_zero for a in images[count:]):
         raise RepresentationError(
-            f"group: generator {i} of the group does not send grid cells to grid cells; only quarter turns and the "
-            "reflections in axes and diagonals do, use cyclic(4), dihedral(4) or their subgroups"
+            f"group: {group} has Lie generators that move space, such as rotations by every angle, and those do not send cells "
+            "to cells; for them rc.kernels samples smooth kernels"
         )
-    matrix = np.zeros((2, 2), np.int64)
-    matrix[g.rows, g.cols] = g.nums[:, 0]
-    row, col = np.divmod(np.arange(k * k), k)
-    # Twice the centres, so that they are integers.
-    x, y = 2 * col - (k - 1), (k - 1) - 2 * row
-    u, v = matrix @ np.stack([x, y])
-    return (((k - 1 - v) // 2) * k + (u + k - 1) // 2).tolist()
+    moves = [permutation_matrix(moved_cells(g, sizes, i)) for i, g in enumerate(images[:count])]
+    if not images:
+        return prod(sizes) * trivial(group)
+    square = len(sizes) == 2 and sizes[0] == sizes[1]
+    name = f"grid{sizes[0] if square else 'x'.join(map(str, sizes))}"
+    return Custom(group, moves, [zeros((prod(sizes), prod(sizes)))] * len(group.lie), name)

@@ -26,7 +26,8 @@ class Progress:
 
     Attributes:
         stage: ``"reduce"``: exact reductions; ``"presolve"``: sparse constraints modulo a prime; ``"nullspace"`` or ``"spin"``:
-            elimination modulo a prime; ``"check"``: the exact proof. A stage may come again, with another prime.
+            elimination modulo a prime; ``"check"``: the exact proof. A stage may come again, with another prime. ``"spaces"``:
+            ``rc.solve_many`` counts the spaces that its workers have sent back.
         block: the pair of distinct summands in work, from 1.
         blocks: how many there are.
         done: how much of the stage is done, in unknowns, basis vectors or basis elements; None where that is not known.

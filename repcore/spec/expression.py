@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -16,12 +16,24 @@ from repcore.reps.permutation import grid, permutation
 from repcore.reps.tree import Product, Rep, Sum, trivial
 from repcore.spec.table import hint
 
-__all__ = ["TABLES", "Scope", "Value", "check_name", "check_size", "check_value", "evaluate", "names_in", "placed"]
+__all__ = [
+    "TABLES",
+    "Scope",
+    "Value",
+    "check_name",
+    "check_size",
+    "check_value",
+    "evaluate",
+    "names_in",
+    "placed",
+    "too_many_cells",
+]
 
 _INTEGER = 10**9  # of copies and exponents
 _SIZE = 10_000  # nodes of an expression, everything that names stand for written out
 _DEPTH = 90  # of nested nodes; the store takes 100
 _DIM = 2**62
+_CELLS = 10**6  # of a grid
 
 TABLES = {
     "irrep": '{ irreps = "1x1o" }',
@@ -109,6 +121,16 @@ def check_size(size: int, depth: int, where: str) -> None:
     """SpecError unless a tree of this size and depth is taken."""
     if problem := _excess(size, depth):
         raise SpecError(f"{where}: {problem}")
+
+
+def too_many_cells(sizes: Sequence[int]) -> str:
+    """What is wrong with the sizes of a grid, which a short file could make as large as it likes; empty where nothing is."""
+    cells = 1
+    for n in sizes:
+        cells *= n
+        if cells > _CELLS:
+            return f"a grid of more than {_CELLS} cells; use a smaller one"
+    return ""
 
 
 def check_value(value: Value, where: str) -> Value:
@@ -251,6 +273,8 @@ class _Walk:
         if name == "grid":
             (size,) = self.arguments(node, args, 1, "8")
             k = self.integer(size, 1000)
+            if problem := too_many_cells([k] * self.scope.group.dim):
+                raise self.fail(node, problem)
             return self.checked(node, 1, 1, lambda: grid(self.scope.group, k))
         if name == "lift":
             inner, factor = self.arguments(node, args, 2, "V, 0")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from repcore.errors import SpecError
 from repcore.exact.grammar import shorten
 from repcore.reps.hom import Hom
-from repcore.spec.expression import Scope, evaluate
+from repcore.reps.tree import Rep
+from repcore.spec.expression import Scope, Value, evaluate
 from repcore.spec.groups import read_group, read_names, read_table
 from repcore.spec.plain import check_plain
 from repcore.spec.reps import read_reps
-from repcore.spec.spec import Spec, check_map_name
+from repcore.spec.spec import RULE_OPTIONS, Spec, check_map_name
+from repcore.spec.table import Table, hint
 
-__all__ = ["read"]
+__all__ = ["read", "read_expression", "read_map"]
 
 
 def read(document: object, file: str) -> Spec:
@@ -21,7 +25,7 @@ def read(document: object, file: str) -> Spec:
         SpecError: file, key, place, what is wrong and what to do.
     """
     check_plain(document, file)
-    table = read_table(document, file, ("group", "reps", "maps"))
+    table = read_table(document, file, ("group", "reps", "maps", "rules"))
     if "group" not in table:
         raise SpecError(f'{file}: there is no table [group]; begin with [group] and builtin = "SO(3)", or generators')
     group = read_group(table["group"], f"{file}: group")
@@ -31,7 +35,58 @@ def read(document: object, file: str) -> Spec:
         where = f"{file}: maps.{shorten(name)}"
         check_map_name(name, where)
         maps[name] = _map(text, scope, where)
-    return Spec(group, {n: v.rep for n, v in scope.names.items() if not n.startswith("_")}, maps)
+    rules = _rules(table.get("rules", {}), scope, maps, f"{file}: rules")
+    return Spec(group, {n: v.rep for n, v in scope.names.items() if not n.startswith("_")}, maps, rules)
+
+
+def read_map(text: str, spec: Spec, where: str) -> Hom:
+    """The space that a text such as ``"X >> Y"`` says, with the names of a spec.
+
+    Raises:
+        SpecError: with place, position and repair.
+    """
+    return _map(text, _scope(spec), where)
+
+
+def read_expression(text: str, spec: Spec, where: str) -> Rep:
+    """The representation that a text such as ``"4*1 + V"`` says, with the names of a spec.
+
+    Raises:
+        SpecError: with place, position and repair.
+    """
+    return evaluate(text, _scope(spec), where).rep
+
+
+def _scope(spec: Spec) -> Scope:
+    return Scope(spec.group, {name: Value(rep) for name, rep in spec.reps.items()})
+
+
+def _rules(data: object, scope: Scope, maps: dict[str, Hom], where: str) -> dict[str, str | Table[str | int]]:
+    """What rules say, as it is written; it is read here too, so that a file with a mistake is refused when it is loaded."""
+    if not isinstance(data, dict):
+        raise SpecError(f'{where}: expected a table of patterns, such as "layer1.*" = "X >> Y"')
+    rules: dict[str, str | Table[str | int]] = {}
+    for pattern, entry in cast(dict[str, Any], data).items():
+        place = f"{where}.{shorten(repr(pattern))}"
+        options = cast(dict[str, Any], entry) if isinstance(entry, dict) else {"maps": entry}
+        for name, value in options.items():
+            if name not in RULE_OPTIONS:
+                raise SpecError(f"{place}: there is no option {shorten(name)!r}{hint(name, RULE_OPTIONS)}")
+            if not isinstance(value, RULE_OPTIONS[name]) or isinstance(value, bool):
+                kind = "a whole number" if RULE_OPTIONS[name] is int else "a text"
+                raise SpecError(f"{place}.{name}: expected {kind}, got {shorten(repr(value))}")
+        if "maps" not in options:
+            raise SpecError(f'{place}: does not say what the weights map; write "X >> Y", or {{ maps = "X >> Y", ... }}')
+        text = options["maps"]
+        if ">>" in text:
+            _map(text, scope, place)
+        elif text not in maps:
+            evaluate(text, scope, place)
+        for name in ("spatial", "inner"):
+            if name in options:
+                evaluate(options[name], scope, f"{place}.{name}")
+        rules[pattern] = text if len(options) == 1 else Table(options)
+    return rules
 
 
 def _map(text: object, scope: Scope, where: str) -> Hom:

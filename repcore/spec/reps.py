@@ -17,7 +17,18 @@ from repcore.reps.lifted import lift
 from repcore.reps.permutation import grid, permutation
 from repcore.reps.tensors import tensors
 from repcore.reps.tree import Rep
-from repcore.spec.expression import TABLES, Scope, Value, check_name, check_size, check_value, evaluate, names_in, placed
+from repcore.spec.expression import (
+    TABLES,
+    Scope,
+    Value,
+    check_name,
+    check_size,
+    check_value,
+    evaluate,
+    names_in,
+    placed,
+    too_many_cells,
+)
 from repcore.spec.groups import read_group, read_label, read_list, read_names, read_permutations, read_table, read_text
 
 __all__ = ["read_reps"]
@@ -64,6 +75,8 @@ def _uses(entry: object, where: str) -> set[str]:
     if not isinstance(entry, dict):
         return names_in(entry, where)
     table = cast(dict[str, Any], entry)
+    if "grid" in table and "spatial" in table:
+        return names_in(table["spatial"], f"{where}.spatial")
     if "of" not in table or [k for k in _KINDS if k in table] != ["tensors"]:
         return set()
     of = table["of"]
@@ -73,7 +86,7 @@ def _uses(entry: object, where: str) -> set[str]:
 
 
 def _entry(entry: dict[str, Any], name: str, scope: Scope, factors: dict[int, dict[str, Value]], where: str) -> Value:
-    table = read_table(entry, where, (*_KINDS, "of", "reps", "factor", "name"))
+    table = read_table(entry, where, (*_KINDS, "of", "reps", "spatial", "factor", "name"))
     group, factor = scope.group, table.get("factor")
     if factor is None:
         return _value(table, name, scope, where)
@@ -99,7 +112,7 @@ def _value(table: dict[str, Any], name: str, scope: Scope, where: str) -> Value:
     kind = kinds[0]
     if kind in _OF and "of" not in table:
         raise SpecError(f"{where}: {kind} and of go together, as in {TABLES[kind]}")
-    for key, owners in (("of", _OF), ("reps", _ELSEWHERE)):
+    for key, owners in (("of", _OF), ("reps", _ELSEWHERE), ("spatial", ("grid",))):
         if key in table and kind not in owners:
             raise SpecError(f"{where}.{key}: goes with {' or '.join(owners)}, not with {kind}; leave it out")
     label = read_label(table.get("name", name), f"{where}.name")
@@ -107,7 +120,7 @@ def _value(table: dict[str, Any], name: str, scope: Scope, where: str) -> Value:
         return _tensors(table, scope, where)
     if kind in _ELSEWHERE:
         return _elsewhere(kind, table, scope.group, where)
-    return Value(_images(kind, table, label, scope.group, where))
+    return Value(_images(kind, table, label, scope, where))
 
 
 def _tensors(table: dict[str, Any], scope: Scope, where: str) -> Value:
@@ -144,13 +157,24 @@ def _elsewhere(kind: str, table: dict[str, Any], group: Group, where: str) -> Va
         return check_value(Value(rep, inner.size + 1, inner.depth + 1), where)
 
 
-def _images(kind: str, table: dict[str, Any], label: str, group: Group, where: str) -> Rep:
+def _grid(table: dict[str, Any], scope: Scope, where: str) -> Rep:
+    """``{ grid = 8 }``, or ``{ grid = [3, 5], spatial = "V" }``."""
+    given: Any = table["grid"]
+    sizes: list[Any] = cast(list[Any], given) if isinstance(given, list) else [given]
+    if not sizes or not all(isinstance(n, int) and not isinstance(n, bool) and 1 <= n <= 1000 for n in sizes):
+        what = "sizes, integers from 1 to 1000" if isinstance(given, list) else "an integer from 1 to 1000"
+        raise SpecError(f"{where}.grid: expected {what}, got {shorten(repr(cast(object, given)))}")
+    spatial = evaluate(table["spatial"], scope, f"{where}.spatial").rep if "spatial" in table else scope.group.rep
+    if problem := too_many_cells(sizes * (1 if isinstance(given, list) else spatial.dim)):
+        raise SpecError(f"{where}.grid: {problem}")
+    with placed(f"{where}.grid"):
+        return grid(scope.group, sizes if isinstance(given, list) else given, spatial=spatial)
+
+
+def _images(kind: str, table: dict[str, Any], label: str, scope: Scope, where: str) -> Rep:
+    group = scope.group
     if kind == "grid":
-        size = table[kind]
-        if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= 1000:
-            raise SpecError(f"{where}.grid: expected an integer from 1 to 1000, got {shorten(repr(size))}")
-        with placed(f"{where}.grid"):
-            return grid(group, size)
+        return _grid(table, scope, where)
     if kind == "permutations":
         images = read_permutations(table[kind], f"{where}.permutations")
         with placed(f"{where}.permutations"):

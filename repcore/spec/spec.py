@@ -13,7 +13,17 @@ from repcore.reps.tree import Rep
 from repcore.spec.expression import check_name
 from repcore.spec.table import Table
 
-__all__ = ["Spec", "check_map_name"]
+__all__ = ["RULE_OPTIONS", "Spec", "check_map_name"]
+
+RULE_OPTIONS: dict[str, type] = {
+    "maps": str,
+    "spatial": str,
+    "inner": str,
+    "axes": str,
+    "heads": int,
+    "degree": int,
+}
+"""What a rule can say, and as what; see :class:`repcore.Rule`."""
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -24,6 +34,8 @@ class Spec:
         group: the group.
         reps: representations by name; names are identifiers.
         maps: spaces ``X >> Y`` by name; a name is also that of the file which ``repcore solve`` writes.
+        rules: what the weights of a model map, by patterns of their names: texts, or tables of the options of
+            :class:`repcore.Rule`, as they are written in a file.
 
     Immutable and hashable; ``spec.reps`` and ``spec.maps`` are mappings in the order of the file. :func:`load` reads one,
     :func:`dump` writes one.
@@ -44,8 +56,15 @@ class Spec:
     group: Group
     reps: Table[Rep]
     maps: Table[Hom]
+    rules: Table[str | Table[str | int]]
 
-    def __init__(self, group: Group, reps: Mapping[str, Rep] | None = None, maps: Mapping[str, Hom] | None = None) -> None:
+    def __init__(
+        self,
+        group: Group,
+        reps: Mapping[str, Rep] | None = None,
+        maps: Mapping[str, Hom] | None = None,
+        rules: Mapping[str, str | Mapping[str, str | int]] | None = None,
+    ) -> None:
         if not isinstance(group, Group):
             raise IncompatibleError(f"group: expected a Group, got {type(group).__name__}")
         for name, rep in (reps or {}).items():
@@ -61,9 +80,12 @@ class Spec:
         object.__setattr__(self, "group", group)
         object.__setattr__(self, "reps", Table(reps))
         object.__setattr__(self, "maps", Table(maps))
+        kept = {key: rule if isinstance(rule, str) else Table(rule) for key, rule in (rules or {}).items()}
+        object.__setattr__(self, "rules", Table[str | Table[str | int]](kept))
 
     def __repr__(self) -> str:
-        return f"Spec({self.group!r}, reps={self.reps!r}, maps={self.maps!r})"
+        rules = f", rules={self.rules!r}" if self.rules else ""
+        return f"Spec({self.group!r}, reps={self.reps!r}, maps={self.maps!r}{rules})"
 
 
 _MAP_NAME = re.compile("[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")

@@ -37,7 +37,9 @@ def document(spec: Spec) -> dict[str, Any]:
     for name, rep in spec.reps.items():
         writer.define(name, rep)
     maps = {name: f"{writer.text(s.domain, _SUM)} >> {writer.text(s.codomain, _SUM)}" for name, s in spec.maps.items()}
-    return {"group": write_group(spec.group), "reps": writer.reps, "maps": maps}
+    rules = {key: rule if isinstance(rule, str) else dict(rule) for key, rule in spec.rules.items()}
+    tables = {"group": write_group(spec.group), "reps": writer.reps, "maps": maps}
+    return {**tables, "rules": rules} if rules else tables
 
 
 class _Writer:

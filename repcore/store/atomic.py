@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 from repcore.errors import StoreError
@@ -15,8 +16,8 @@ TEMPORARY = ".writing-"
 """How the names of unfinished files begin."""
 
 
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write ``data`` to a new file beside ``path``, flush it to the disk, and rename it to ``path``.
+def write_atomically(path: str | os.PathLike[str], data: bytes | Sequence[bytes | memoryview]) -> None:
+    """Write ``data``, whole or in pieces, to a new file beside ``path``, flush it to the disk, and rename it to ``path``.
 
     Whatever happens, a full disk or a killed process, ``path`` is what it was before or the whole of ``data``. An interrupt
     (Ctrl-C) leaves no other file; a process that is killed can leave an unfinished one, whose name begins with
@@ -33,7 +34,8 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
             # Within the try, since an interrupt can come as soon as the file is there.
             handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
             with open(handle, "wb") as stream:
-                stream.write(data)
+                for piece in (data,) if isinstance(data, bytes) else data:
+                    stream.write(piece)
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(unfinished, target)

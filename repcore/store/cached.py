@@ -24,7 +24,7 @@ from repcore.store.explain import Explanation, explain_space
 from repcore.store.files import read_summary
 from repcore.store.memo import Memo
 
-__all__ = ["DEFAULT", "StoreLike", "explain", "find", "invariants", "plan", "solve"]
+__all__ = ["DEFAULT", "StoreLike", "as_basis_of", "explain", "find", "invariants", "keep", "opened", "plan", "solve"]
 
 
 class _Default(Enum):
@@ -91,26 +91,31 @@ def solve(
         return found
     with reporting(progress, space) as report:
         limit = physical_memory() if memory_limit is None else memory_limit
-        basis = _as_basis_of(space, compute(_declared(space), Budget(limit, executor, report)))
-    resolved = _resolved(store)
-    if resolved is not None:
-        try:
-            resolved.put(basis)
-        except StoreError as error:
-            warnings.warn(f"cache: {error}; the answer is not kept", RepcoreWarning, stacklevel=2)
-        _BASES.put((resolved, space.digest), basis, _basis_bytes(basis))
+        basis = as_basis_of(space, compute(_declared(space), Budget(limit, executor, report)))
+    keep(basis, opened(store))
     return basis
+
+
+def keep(basis: EquivariantBasis, store: Store | None) -> None:
+    """Store a basis that was solved, and remember it in this process; a store that cannot be written to costs a warning."""
+    if store is None:
+        return
+    try:
+        store.put(basis)
+    except StoreError as error:
+        warnings.warn(f"cache: {error}; the answer is not kept", RepcoreWarning, stacklevel=3)
+    _BASES.put((store, basis.space.digest), basis, _basis_bytes(basis))
 
 
 def find(space: Hom, *, store: StoreLike = DEFAULT) -> EquivariantBasis | None:
     """The basis of a space if it is known already, in this process or in the store; None otherwise."""
     space = _checked(space)
-    resolved = _resolved(store)
+    resolved = opened(store)
     if resolved is None:
         return None
     known = _BASES.get((resolved, space.digest))
     if known is not None:
-        return _as_basis_of(space, known)
+        return as_basis_of(space, known)
     stored = resolved.get(space)
     if stored is not None:
         _BASES.put((resolved, space.digest), stored, _basis_bytes(stored))
@@ -215,7 +220,7 @@ def explain(space: Hom, *, store: StoreLike = DEFAULT) -> Explanation:
     V**2 >> V: solved by orbits: no orbit carries a map, the dimension is 0
     """
     space = _checked(space)
-    resolved = _resolved(store)
+    resolved = opened(store)
     place = None if resolved is None else resolved.find(space)
     if place is None:
         return explain_space(space)
@@ -253,7 +258,12 @@ def _kind(value: object) -> str:
     return f"{'an' if name[0] in 'AEIOaeio' else 'a'} {name}"
 
 
-def _resolved(store: StoreLike) -> Store | None:
+def opened(store: StoreLike) -> Store | None:
+    """The store that an argument ``store=`` means; None where nothing is to be kept.
+
+    Raises:
+        IncompatibleError: it is none of what names a store.
+    """
     if store is None or isinstance(store, Store):
         return store
     if isinstance(store, _Default):
@@ -267,7 +277,7 @@ def _resolved(store: StoreLike) -> Store | None:
     return Store(store)
 
 
-def _as_basis_of(space: Hom, basis: EquivariantBasis) -> EquivariantBasis:
+def as_basis_of(space: Hom, basis: EquivariantBasis) -> EquivariantBasis:
     """The same basis, with the very object that was asked for as its space."""
     if basis.space is space:
         return basis

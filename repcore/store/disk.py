@@ -16,7 +16,8 @@ from repcore.basis import EquivariantBasis
 from repcore.errors import IncompatibleError, RepcoreWarning, StoreError
 from repcore.reps.hom import FORMAT, Hom
 from repcore.store.atomic import TEMPORARY, reason, write_atomically
-from repcore.store.files import basis_to_bytes, read_basis
+from repcore.store.files import basis_from_bytes, basis_to_bytes, read_basis
+from repcore.store.remote import Remote, is_address, need_fsspec
 
 __all__ = ["Entry", "Store"]
 
@@ -56,8 +57,18 @@ class Store:
 
     Args:
         path: the directory; made when first written to. By default ``$REPCORE_CACHE``, or else the user's cache directory.
-        shared: a second directory, of the same layout, which is only read. By default ``$REPCORE_SHARED_CACHE``, or else none.
+        shared: a second directory, of the same layout, which is only read unless ``publish`` is set; or an address of one for
+            fsspec (the extra ``cluster``), such as ``"s3://bucket/bases"`` or ``"https://host/bases"``, from which each file
+            that is wanted is copied once to the own directory. By default ``$REPCORE_SHARED_CACHE``, or else none.
             Name only directories whose writers you trust; ``rc.verify`` checks a basis from its definition.
+        publish: whether what is put into this store is written to the shared one as well, so that machines that share it
+            solve each space once. By default only if ``$REPCORE_PUBLISH`` is 1.
+
+    Raises:
+        StoreError: a place that is no directory, or ``publish`` without a place to write to.
+        ImportError: ``shared`` is an address, and fsspec is not installed.
+
+    A shared layer that cannot be reached or written to, or that holds damaged files, costs a :class:`RepcoreWarning`.
 
     >>> import tempfile
     >>> import repcore as rc
@@ -69,23 +80,46 @@ class Store:
     """
 
     path: Path
-    shared: Path | None
+    shared: Path | Remote | None
+    publish: bool
 
-    def __init__(self, path: str | os.PathLike[str] | None = None, *, shared: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        shared: str | os.PathLike[str] | Remote | None = None,
+        publish: bool | None = None,
+    ) -> None:
+        if shared and is_address(shared):
+            # One from the environment is asked about when it is used: there it costs a warning.
+            need_fsspec()
+        if publish is not None and not isinstance(publish, bool):
+            raise IncompatibleError(f"publish: expected True or False, got {publish!r}")
         shared = shared or os.environ.get("REPCORE_SHARED_CACHE") or None
+        if publish and shared is None:
+            raise StoreError("publish: there is no shared directory to write to; give shared=, or set REPCORE_SHARED_CACHE")
+        publish = shared is not None and (_publishes() if publish is None else publish)
         object.__setattr__(self, "path", _directory(path, "path") if path is not None else _default())
-        object.__setattr__(self, "shared", None if shared is None else _directory(shared, "shared"))
+        object.__setattr__(self, "shared", None if shared is None else _shared(shared))
+        object.__setattr__(self, "publish", publish)
 
     def __repr__(self) -> str:
-        shared = f", shared={os.fspath(self.shared)!r}" if self.shared is not None else ""
-        return f"Store({os.fspath(self.path)!r}{shared})"
+        shared = f", shared={str(self.shared)!r}" if self.shared is not None else ""
+        return f"Store({os.fspath(self.path)!r}{shared}{', publish=True' if self.publish else ''})"
 
     def file_of(self, space: Hom) -> Path:
         """Where the basis of a space is, or would be."""
         return _place(self.path, space.digest)
 
     def find(self, space: Hom) -> Path | None:
-        """The file of a space, in the own or else in the shared directory; None if there is none."""
+        """The file of a space, in the own or else in the shared directory; None if there is none.
+
+        Where the shared layer is an address, the file is copied from there to the own directory first.
+        """
+        found = self._found(space)
+        return self._found(space) if found is None and self._fetched(space) is not None else found
+
+    def _found(self, space: Hom) -> Path | None:
         places = [_place(root, space.digest) for root in self._layers]
         return next((p for p in places if _exists(p) and p.is_file()), None)
 
@@ -93,7 +127,8 @@ class Store:
         """The stored basis of a space, with that very object as its ``space``; None if there is none.
 
         A file that is damaged is dropped with a :class:`RepcoreWarning`. One that cannot be read now (permissions, too many open
-        files, a failing disk) is passed over with a warning, and so is everything damaged in the shared directory.
+        files, a failing disk) is passed over with a warning, and so is everything damaged in the shared directory. What comes
+        from an address is checked, and copied to the own directory.
         """
         for root in self._layers:
             path = _place(root, space.digest)
@@ -109,16 +144,26 @@ class Store:
             with contextlib.suppress(OSError):
                 os.utime(path)  # for gc, which removes what has not been used for longest
             return basis
-        return None
+        return self._fetched(space)
 
     def put(self, basis: EquivariantBasis) -> Path:
-        """Write the basis of a space, and return the file.
+        """Write the basis of a space, to the shared layer as well where this store publishes, and return the own file.
 
         Raises:
-            StoreError: the directory cannot be written to, or the disk is full. ``rc.solve`` turns it into a warning.
+            StoreError: the own directory cannot be written to, or the disk is full. ``rc.solve`` turns it into a warning.
         """
         data = basis_to_bytes(basis)
         path = self.file_of(basis.space)
+        try:
+            self._write(path, data)
+        except StoreError:
+            # A machine without a disk of its own is no reason for all others to solve this again.
+            self._send(path, data)
+            raise
+        self._send(path, data)
+        return path
+
+    def _write(self, path: Path, data: bytes) -> None:
         with self._locked() as alone:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +173,44 @@ class Store:
                 # What a killed process left when it wrote this very basis.
                 _remove(_listed(path.parent, f"{TEMPORARY}*"))
             write_atomically(path, data)
-        return path
+
+    def _send(self, path: Path, data: bytes) -> None:
+        """To the shared layer, if this store publishes."""
+        if not self.publish or self.shared is None:
+            return
+        name = path.relative_to(self.path)
+        try:
+            if isinstance(self.shared, Remote):
+                self.shared.send(name.as_posix(), data)
+                return
+            target = self.shared / name
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(f"{os.fspath(target.parent)!r}: cannot be made: {reason(error)}") from error
+            write_atomically(target, data)
+        except StoreError as error:
+            warnings.warn(f"shared cache: {error}; the answer is not published", RepcoreWarning, stacklevel=4)
+
+    def _fetched(self, space: Hom) -> EquivariantBasis | None:
+        """From the address of the shared layer, if it has one; a copy is kept."""
+        if not isinstance(self.shared, Remote):
+            return None
+        path = self.file_of(space)
+        name = path.relative_to(self.path).as_posix()
+        try:
+            data = self.shared.fetch(name)
+            if data is None:
+                return None
+            basis = basis_from_bytes(data, space=space, where=self.shared.place(name))
+        except StoreError as error:
+            warnings.warn(f"shared cache: {error}; it is passed over", RepcoreWarning, stacklevel=4)
+            return None
+        try:
+            self._write(path, data)
+        except StoreError as error:
+            warnings.warn(f"cache: {error}; the copy is not kept", RepcoreWarning, stacklevel=4)
+        return basis
 
     def entries(self) -> tuple[Entry, ...]:
         """The files of the own directory, of every format version, the one that was not used for longest first."""
@@ -180,10 +262,10 @@ class Store:
 
     @property
     def _layers(self) -> tuple[Path, ...]:
-        return (self.path,) if self.shared is None else (self.path, self.shared)
+        return (self.path, self.shared) if isinstance(self.shared, Path) else (self.path,)
 
     def _drop(self, path: Path, error: StoreError) -> None:
-        if self.shared is not None and path.is_relative_to(self.shared):
+        if isinstance(self.shared, Path) and path.is_relative_to(self.shared):
             warnings.warn(f"shared cache: {error}; it is passed over", RepcoreWarning, stacklevel=4)
             return
         if isinstance(error.__cause__, OSError | MemoryError):
@@ -249,11 +331,27 @@ def _default() -> Path:
     return path
 
 
+def _shared(value: str | os.PathLike[str] | Remote) -> Path | Remote:
+    if isinstance(value, Remote):
+        return value
+    return Remote(value) if isinstance(value, str) and is_address(value) else _directory(value, "shared")
+
+
+def _publishes() -> bool:
+    given = os.environ.get("REPCORE_PUBLISH", "")
+    if given not in ("", "0", "1"):
+        raise StoreError(f"$REPCORE_PUBLISH is {given[:40]!r}; write 1 to publish what is solved to the shared cache, or 0")
+    return given == "1"
+
+
 def _directory(value: str | os.PathLike[str], name: str) -> Path:
     if not isinstance(value, str | os.PathLike):
         raise IncompatibleError(
             f"{name}: expected the path of a directory, got {type(value).__name__}; give a str or a pathlib.Path"
         )
+    if is_address(value):
+        address = str(Remote(str(value)))
+        raise StoreError(f"{name}: {address!r} is an address; give the path of a directory, and the address as shared=")
     try:
         # Absolute, so that it stays the same place when the working directory changes.
         path = Path(value).expanduser().absolute()

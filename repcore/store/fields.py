@@ -60,7 +60,7 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return out
 
 
-_REPAIR = "the file is damaged or no basis file, write it again with rc.dump"
+_REPAIR = "the file is damaged or none of repcore, write it again with rc.dump"
 
 
 def _shown(value: object) -> str:

@@ -22,12 +22,8 @@ so no part of its file.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import re
-import stat
-import struct
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -42,19 +38,18 @@ from repcore.exact.field import Field, compositum
 from repcore.exact.grammar import shorten
 from repcore.exact.matrix import Matrix, from_coo
 from repcore.reps.hom import FORMAT, Hom
-from repcore.solve.budget import physical_memory
 from repcore.solve.certificate import Certificate
-from repcore.store.atomic import reason, write_atomically
+from repcore.store.atomic import write_atomically
 from repcore.store.canonical import canonical
+from repcore.store.container import Part, check_format, checksum, document_of, pack, read_file, views_of
 from repcore.store.encode import decode_space, encode_space
-from repcore.store.fields import LARGEST, take_dict, take_int, take_list, take_text, unique
+from repcore.store.fields import LARGEST, take_dict, take_int, take_list, take_text
 
 __all__ = ["Summary", "basis_from_bytes", "basis_to_bytes", "read_basis", "read_summary", "write_basis"]
 
 Ints = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 
-_HEADER = 100_000_000  # bytes: what safetensors itself allows
 _FILE = 8 * 2**30  # bytes
 _COEFFICIENTS = 2**30  # of one basis: its order array takes 8 bytes for each
 _DIGITS = 4000  # of one integer: Python's own limit for reading one is 4,300
@@ -99,20 +94,20 @@ def basis_to_bytes(basis: EquivariantBasis) -> bytes:
 
     Not in them: names, the order of generators, the steps of the solver, time, machine. Cost: one pass, two SHA-256.
     """
-    tensors: list[tuple[str, str, tuple[int, ...], bytes]] = []
+    tensors: list[Part] = []
     blocks: list[dict[str, Any]] = []
     for i, b in enumerate(basis.blocks):
         parts = {"rows": b.rows, "cols": b.cols, "element": b.basis.rows, "place": b.basis.cols, "nums": b.basis.nums}
         for name, array in parts.items():
             if array.dtype == object:
                 data = "\n".join(map(str, array.ravel())).encode()
-                tensors.append((f"{i}.{name}", "U8", (len(data),), data))
+                tensors.append(Part(f"{i}.{name}", "U8", (len(data),), data))
             else:
-                tensors.append((f"{i}.{name}", "I64", array.shape, np.ascontiguousarray(array, "<i8").tobytes()))
+                words = np.ascontiguousarray(array, "<i8").tobytes()
+                tensors.append(Part(f"{i}.{name}", "I64", array.shape, words))
         blocks.append({"den": str(b.basis.den), "shape": list(b.basis.shape)})
     # Words before bytes, so that words stay aligned; Python's sort keeps the order of blocks.
-    tensors.sort(key=lambda t: t[1] != "I64")
-    buffer = b"".join(data for *_, data in tensors)
+    tensors.sort(key=lambda t: t.dtype != "I64")
     space = canonical(basis.space)
     how = basis.certificate
     document = {
@@ -127,31 +122,7 @@ def basis_to_bytes(basis: EquivariantBasis) -> bytes:
         "declaration": encode_space(space),
         "blocks": blocks,
     }
-    document["checksum"] = _checksum(document, buffer)
-    header: dict[str, Any] = {"__metadata__": {"repcore": _json(document)}}
-    start = 0
-    for name, dtype, shape, data in tensors:
-        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [start, start + len(data)]}
-        start += len(data)
-    text = _json(header).encode()
-    text += b" " * (-len(text) % 8)
-    if len(text) > _HEADER or start > _FILE:
-        raise StoreError(
-            f"{basis.space}: its file would have a header of {len(text)} and arrays of {start} bytes, more than the "
-            f"{_HEADER} and {_FILE} that are read back; keep the space, not the basis"
-        )
-    return struct.pack("<Q", len(text)) + text + buffer
-
-
-def _json(document: object) -> str:
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-
-
-def _checksum(document: dict[str, Any], buffer: bytes | memoryview) -> str:
-    """SHA-256 of everything but the checksum itself."""
-    h = hashlib.sha256(_json({k: v for k, v in document.items() if k != "checksum"}).encode())
-    h.update(buffer)
-    return h.hexdigest()
+    return b"".join(pack(document, tensors, str(basis.space), _FILE, "keep the space, not the basis"))
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -163,7 +134,7 @@ def read_basis(path: str | os.PathLike[str], *, space: Hom | None = None) -> Equ
     Raises:
         StoreError: no such file, not a basis file, damaged, or written by a newer repcore.
     """
-    return basis_from_bytes(_read(path, _FILE), space=space, where=repr(os.fspath(path)))
+    return basis_from_bytes(read_file(path, _FILE), space=space, where=repr(os.fspath(path)))
 
 
 def read_summary(path: str | os.PathLike[str]) -> Summary:
@@ -173,7 +144,7 @@ def read_summary(path: str | os.PathLike[str]) -> Summary:
         StoreError: no such file, or not a basis file.
     """
     where = repr(os.fspath(path))
-    document, _, _ = _document(memoryview(_read(path, _FILE, header_only=True)), where)
+    document, _, _ = _document(memoryview(read_file(path, _FILE, header_only=True)), where)
     table = take_dict(document, where, "space", "shape", "dim", "field", "certificate", "space_digest", "basis_digest")
     texts = {k: take_text(table[k], f"{where}: {k}") for k in ("space", "space_digest", "basis_digest")}
     return Summary(
@@ -211,7 +182,7 @@ def _basis(data: memoryview, space: Hom | None, where: str) -> EquivariantBasis:
     document, header, buffer = _document(data, where)
     keys = ("shape", "dim", "field", "certificate", "basis_digest", "space_digest", "declaration", "blocks", "checksum")
     table = take_dict(document, where, *keys)
-    if table["checksum"] != _checksum(table, buffer):
+    if table["checksum"] != checksum(table, [buffer]):
         raise StoreError(f"{where}: the checksum does not match, the file is damaged; write it again")
     if space is None:
         space = decode_space(table["declaration"], f"{where}: declaration")
@@ -221,7 +192,7 @@ def _basis(data: memoryview, space: Hom | None, where: str) -> EquivariantBasis:
     if shape != space.shape or prod(shape) > LARGEST:
         raise StoreError(f"{where}: maps of shape {shape}, but the space has shape {space.shape}")
     over = _field(table["field"], f"{where}: field")
-    tensors = _tensors(header, buffer, where)
+    tensors = views_of(header, buffer, where, {"I64": "<i8", "U8": "u1"}, axes=2, empty=False)
     given = take_list(table["blocks"], f"{where}: blocks")
     blocks = [_block(b, i, tensors, over, shape, f"{where}: block {i}") for i, b in enumerate(given)]
     if tensors:
@@ -236,66 +207,11 @@ def _basis(data: memoryview, space: Hom | None, where: str) -> EquivariantBasis:
     return out
 
 
-def _read(path: str | os.PathLike[str], limit: int, *, header_only: bool = False) -> bytes:
-    where = repr(os.fspath(path))
-    try:
-        # Asked before opening: opening a pipe would wait for a writer.
-        found = os.stat(path)
-        if not stat.S_ISREG(found.st_mode):
-            raise StoreError(f"{where}: is no regular file")
-        if found.st_size > limit:
-            raise StoreError(f"{where}: has {found.st_size} bytes, basis files have at most {limit}")
-        if not header_only and 2 * found.st_size > physical_memory():
-            # A sparse file takes no room on the disk, and all of it in memory.
-            raise StoreError(f"{where}: has {found.st_size} bytes, more than half of the memory of this machine")
-        with open(path, "rb") as stream:
-            if not header_only:
-                # No more than what was asked about: the file may grow, and those of /proc have no end.
-                return stream.read(found.st_size)
-            first = stream.read(8)
-            size = struct.unpack("<Q", first)[0] if len(first) == 8 else 0
-            return first + stream.read(min(size, _HEADER))
-    except (OSError, ValueError, MemoryError) as error:
-        if isinstance(error, StoreError):
-            raise
-        raise StoreError(f"{where}: cannot be read: {reason(error) or type(error).__name__}") from error
-
-
 def _document(data: memoryview, where: str) -> tuple[dict[str, Any], dict[str, Any], memoryview]:
     """The JSON document of the metadata, the header of the tensors, and the buffer behind it."""
-    if len(data) < 8:
-        raise StoreError(f"{where}: has {len(data)} bytes, no basis file is so short; write it again")
-    size: int = struct.unpack("<Q", data[:8])[0]
-    if size > min(_HEADER, len(data) - 8):
-        raise StoreError(f"{where}: is no basis file, or cut short: it announces a header of {size} bytes")
-    header = take_dict(_parse(bytes(data[8 : 8 + size]), where), where)
-    metadata = take_dict(header.pop("__metadata__", {}), f"{where}: metadata")
-    if "repcore" not in metadata:
-        raise StoreError(f"{where}: is no basis file of repcore; rc.dump(basis, path) writes one")
-    text = take_text(metadata["repcore"], f"{where}: metadata")
-    document = take_dict(_parse(text.encode("utf-8", "replace"), where), where, "format")
-    _check_format(document["format"], where)
-    return document, header, data[8 + size :]
-
-
-def _parse(text: bytes, where: str) -> object:
-    try:
-        return json.loads(text, object_pairs_hook=unique)
-    except (ValueError, RecursionError) as error:
-        # ValueError: no JSON, no UTF-8, a key that stands twice, or an integer of too many digits.
-        raise StoreError(f"{where}: is no basis file, or damaged: {type(error).__name__} in its header") from None
-
-
-def _check_format(value: object, where: str) -> None:
-    if value == FORMAT:
-        return
-    stem, _, own = FORMAT.rpartition("-")
-    match = re.fullmatch(re.escape(stem) + "-([0-9]{1,9})", value) if isinstance(value, str) else None
-    if match is None:
-        raise StoreError(f"{where}: is no basis file of repcore, its format is not {stem}-...")
-    if int(match[1]) > int(own):
-        raise StoreError(f"{where}: was written by a newer repcore, in format {value}; this one reads {FORMAT}: update it")
-    raise StoreError(f"{where}: has format {value}, which no release has written; solve the space again")
+    document, header, buffer = document_of(data, where)
+    check_format(document["format"], FORMAT, where)
+    return document, header, buffer
 
 
 def _shape(value: object, where: str) -> tuple[int, int]:
@@ -318,31 +234,6 @@ def _certificate(value: object, where: str) -> Certificate:
     how = tuple(take_text(x, where) for x in take_list(table["completeness"], where))
     primes = tuple(take_int(p, where, 2) for p in take_list(table["primes"], where))
     return Certificate(take_text(table["status"], where), how, primes)
-
-
-def _tensors(header: dict[str, Any], buffer: memoryview, where: str) -> dict[str, Array]:
-    """Views of the buffer; what the header says of sizes must agree with it, before anything is made of them."""
-    out: dict[str, Array] = {}
-    end = 0
-    for name, entry in sorted(header.items(), key=lambda item: _begin(item[1], where)):
-        table = take_dict(entry, where, "dtype", "shape", "data_offsets")
-        shape = [take_int(n, f"{where}: shape of {name[:40]!r}") for n in take_list(table["shape"], where)]
-        if table["dtype"] not in ("I64", "U8") or len(shape) > 2:
-            raise StoreError(f"{where}: the tensor {name[:40]!r} is none that a basis file has")
-        start, stop = (take_int(n, where) for n in take_list(table["data_offsets"], where, 2))
-        words = table["dtype"] == "I64"
-        if start != end or not start < stop <= len(buffer) or stop - start != prod(shape) * (8 if words else 1):
-            raise StoreError(f"{where}: the tensor {name[:40]!r} does not fit its place, the file is cut short or damaged")
-        out[name] = np.frombuffer(buffer[start:stop], "<i8" if words else np.uint8).reshape(shape)
-        end = stop
-    if end != len(buffer):
-        raise StoreError(f"{where}: {len(buffer) - end} bytes belong to no tensor, the file is damaged")
-    return out
-
-
-def _begin(entry: object, where: str) -> tuple[int, int]:
-    offsets = take_list(take_dict(entry, where, "data_offsets")["data_offsets"], where, 2)
-    return take_int(offsets[0], where), take_int(offsets[1], where)
 
 
 def _block(

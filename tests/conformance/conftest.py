@@ -101,6 +101,23 @@ def several(digest: str, is_complex: bool = False, scatter: bool = False) -> Cas
     return assembled(digest, (12, 16), parts, is_complex)
 
 
+def sampled(plan: rc.Plan) -> Case:
+    """A plan of convolution kernels, which has no exact basis: that of its blocks, written down copy by copy."""
+    basis = np.zeros((plan.dim, *plan.shape))
+    for block in plan.blocks:
+        for n, ys in enumerate(block.rows):
+            for m, xs in enumerate(block.cols):
+                tile = block.structure.q.T.reshape(-1, len(ys), len(xs))
+                basis[block.order[n, m][:, None, None], ys[:, None], xs] = tile
+    return Case(plan, basis)
+
+
+def steerable() -> rc.Plan:
+    G = rc.O(2)
+    one, V, W = rc.trivial(G), rc.irrep(G, "1"), rc.irrep(G, "2")
+    return rc.kernels(2 * one + V >> 2 * V + W, 3)
+
+
 def copies(group: rc.Group) -> rc.Hom:
     V, one = group.rep, rc.trivial(group)
     return 4 * one + 2 * V >> V * V + 3 * one + 2 * V
@@ -136,6 +153,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "Schur, Q8, quaternionic type": lambda: schur(rc.regular(rc.quaternion()) >> 2 * rc.regular(rc.quaternion())),
     "Schur, SO(3), alternating": lambda: schur(3 * degrees() >> 2 * degrees() + rc.SO(3).rep ** 2),
     "Schur, complex": lambda: schur(rc.SU(2).rep ** 2 + 2 * rc.SU(2).rep >> rc.SU(2).rep ** 3 + rc.SU(2).rep),
+    "kernels, exact": lambda: solved(2 * rc.cyclic(4).rep * rc.grid(rc.cyclic(4), 3) >> rc.cyclic(4).rep),
+    "kernels, sampled": lambda: sampled(steerable()),
     "complex field": lambda: solved(2 * complex_group().rep >> complex_group().rep ** 2 + complex_group().rep),
 }
 

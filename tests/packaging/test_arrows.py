@@ -27,6 +27,9 @@ LAYERS = (
     ("plan", "soft", "defect", "verify"),
     ("store",),
     ("spec",),
+    ("rules",),
+    ("interchange",),
+    ("word", "sample", "report", "measure"),
     ("plot",),
     ("__init__",),
     ("testing",),
@@ -37,6 +40,7 @@ RANK = {room: rank for rank, room in enumerate(room for step in LAYERS for room 
 # Arrows that run back all the same: a file, the room that it reaches up to, and the public name that needs it.
 SHORTHANDS = {
     ("repcore/groups/group.py", "reps"): "G.rep, the defining representation",
+    ("repcore/report.py", "plot"): "report.plot(), its picture",
     ("repcore/reps/tree.py", "decompose"): "V.orthogonalised(), its type",
     ("repcore/reps/tree.py", "store"): "V.gram(), V.orthogonalised()",
 }
@@ -54,6 +58,7 @@ OWN_FRAMEWORKS = {
 # What a part may import beside the core dependencies: an extra of pyproject.toml.
 EXTRAS = {
     "repcore.plot": "plot",
+    "repcore.store": "cluster",
     "repcore.testing": "test",
     "repcore_torch": "torch",
     "repcore_jax": "jax",

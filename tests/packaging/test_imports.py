@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "jax", "matplotlib", "sympy", "networkx")
+HEAVY = ("torch", "jax", "matplotlib", "sympy", "networkx", "fsspec", "distributed")
 FRAMEWORKS = ("torch", "jax", "matplotlib")
 
 WALK = """

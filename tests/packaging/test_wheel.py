@@ -53,7 +53,7 @@ def test_the_metadata_is_complete(wheel: zipfile.ZipFile) -> None:
     fields = Parser().parsestr(metadata(wheel, "METADATA"))
     assert fields["Version"] == repcore.__version__
     assert fields["License-Expression"] == "MIT"
-    assert set(fields.get_all("Provides-Extra", [])) == {"torch", "jax", "plot", "test", "docs", "dev"}
+    assert set(fields.get_all("Provides-Extra", [])) == {"torch", "jax", "plot", "cluster", "test", "docs", "dev"}
     assert "repcore = repcore.cli:main" in metadata(wheel, "entry_points.txt")
     assert "[hypothesis]\nrepcore = repcore_hypothesis:register" in metadata(wheel, "entry_points.txt")
     assert "The repcore authors" in metadata(wheel, "licenses/LICENSE")

@@ -24,7 +24,7 @@ from repcore.basis import compute
 from repcore.exact.field import QQ
 from repcore.exact.matrix import from_coo
 from repcore.solve import budget
-from repcore.store import disk, files
+from repcore.store import container, disk
 from repcore.store.disk import Store
 from repcore.store.files import basis_to_bytes, read_basis, read_summary
 
@@ -106,7 +106,7 @@ def test_an_entry_that_cannot_be_read_now_is_kept(entry: Entry, code: int, monke
     def refuse(*_: object, **__: object) -> Any:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(files, "open", refuse, raising=False)
+    monkeypatch.setattr(container, "open", refuse, raising=False)
     with pytest.warns(rc.RepcoreWarning, match="cannot be read: .*; it is passed over"):
         assert store.get(SPACE) is None
     monkeypatch.undo()
@@ -267,7 +267,7 @@ def test_a_sparse_file_beyond_the_memory_is_not_read(entry: Entry, monkeypatch: 
     store, path, _ = entry
     with open(path, "r+b") as stream:
         stream.truncate(2**32)
-    monkeypatch.setattr(files, "physical_memory", lambda: 2**32)
+    monkeypatch.setattr(container, "physical_memory", lambda: 2**32)
     begin = time.process_time()
     with pytest.warns(rc.RepcoreWarning, match="more than half of the memory"):
         assert store.get(SPACE) is None

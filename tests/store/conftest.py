@@ -15,6 +15,7 @@ from repcore.store import cached
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("REPCORE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("REPCORE_SHARED_CACHE", raising=False)
+    monkeypatch.delenv("REPCORE_PUBLISH", raising=False)
     forget()
     yield
     forget()
