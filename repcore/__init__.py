@@ -58,10 +58,10 @@ from repcore.groups.named import (
     translations,
 )
 from repcore.interchange import Coefficients, ModelFile, dump, load
-from repcore.measure import Probe, measure, probe
+from repcore.measure import Probe, layer_reports, measure, probe
 from repcore.plan import Block, Choice, Factor, Fourier, IrrepGroup, Layer, Orbit, Panel, Plan, Schur
 from repcore.plot import plot_report
-from repcore.report import LayerReport, Report
+from repcore.report import LayerReport, LayerReports, Report
 from repcore.reps.affine import AffineMaps, affine_maps
 from repcore.reps.character import Character, character, hom_dimension
 from repcore.reps.cosets import quotient, regular
@@ -134,6 +134,7 @@ __all__ = [
     "IrrepGroup",
     "Layer",
     "LayerReport",
+    "LayerReports",
     "Matrix",
     "MemoryLimitError",
     "ModelFile",
@@ -201,6 +202,7 @@ __all__ = [
     "irreps",
     "irreps_from",
     "kernels",
+    "layer_reports",
     "lift",
     "load",
     "lorentz",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import floor as floor_of
+from math import log10
 from typing import Any
 
 from repcore.errors import IncompatibleError
-from repcore.report import LayerReport, Report
+from repcore.report import Report
 
 __all__ = ["plot_report"]
 
@@ -34,47 +37,40 @@ def plot_report(report: Report, ax: Any = None) -> Any:
     if ax is None:
         import matplotlib.pyplot as plt
 
-        _, ax = plt.subplots(figsize=(8, 2.2 + 0.45 * max(len(layers), 1)), layout="constrained")
-    places = range(len(layers))
-    shown = [max(v, _LEAST) for v in (report.error, report.rounding)]
-    values = [max(_drawn(x), _LEAST) for x in layers]
-    left = [None if x.without is None else max(x.without, _LEAST) for x in layers]
-    least = min([*shown, *values, *(v for v in left if v is not None)])
-    floor = 10.0 ** (_exponent(least) - 1)
-    own = {"height": 0.36, "edgecolor": "black", "linewidth": 0.8, "left": floor}
-    ax.barh(
-        [k - 0.19 for k in places], [v - floor for v in values], color="0.35", label="its relative defect |W - PW| / |W|", **own
-    )
-    rest = [(k, v) for k, v in zip(places, left, strict=True) if v is not None]
+        _, ax = plt.subplots(figsize=(8, 2.4 + 0.45 * max(len(layers), 1)), layout="constrained")
+    broken = [(k, x.relative) for k, x in enumerate(layers) if not x.is_equivariant]
+    rest = [(k, x.without) for k, x in enumerate(layers) if x.without is not None]
+    ends = [max(v, _LEAST) for v in (report.error, report.rounding, *(v for _, v in (*broken, *rest)))]
+    floor, top = 10.0 ** (_exponent(min(ends)) - 1), 10.0 ** (_exponent(max(ends)) + 1)
+
+    def bars(values: Sequence[tuple[int, float]], shift: float, label: str, **look: Any) -> None:
+        widths = [max(v, _LEAST) - floor for _, v in values]
+        ax.barh([k + shift for k, _ in values], widths, 0.36, floor, edgecolor="black", linewidth=0.8, label=label, **look)
+
+    if broken:
+        bars(broken, -0.19, "relative defect of the weight, |W - PW| / |W|", color="0.35")
     if rest:
-        label = "error of the model with this weight projected"
-        ax.barh([k + 0.19 for k, _ in rest], [v - floor for _, v in rest], color="0.9", hatch="///", label=label, **own)
-    ax.axvline(shown[0], color="black", linewidth=1.6, label=f"error of the model, {report.error:.2g}")
-    ax.axvline(shown[1], color="black", linewidth=1.2, linestyle=":", label=f"rounding of the data, {report.rounding:.2g}")
+        bars(rest, 0.19, "error of the model with this weight projected", color="0.92", hatch="///")
+    for k, x in enumerate(layers):
+        if x.is_equivariant:
+            ax.text(
+                floor * 1.3, k, "equivariant, to rounding", va="center", fontsize="small", style="italic", backgroundcolor="white"
+            )
+    ax.axvline(max(report.error, _LEAST), color="black", linewidth=1.8, label=f"error of the model, {report.error:.2g}")
+    ax.axvline(max(report.rounding, _LEAST), color="black", linestyle=":", label=f"rounding of the data, {report.rounding:.2g}")
     ax.set_xscale("log")
-    ax.set_xlim(floor, 10.0 ** (_exponent(max([*shown, *values, *(v for _, v in rest)])) + 1))
-    ax.set_yticks(list(places), [x.path for x in layers])
+    ax.set_xlim(floor, top)
+    ax.set_yticks(range(len(layers)), [x.path for x in layers])
     ax.set_ylim(max(len(layers), 1) - 0.4, -0.6)
-    ax.set_xlabel("relative error (dimensionless)")
+    ax.set_xlabel("relative error")
     ax.set_ylabel("weight")
-    ax.set_title(f"Equivariance under {report.samples.group}: {report.rep_in} to {report.rep_out}", fontsize="medium")
     ax.grid(axis="x", color="0.85", linewidth=0.6)
     ax.set_axisbelow(True)
-    ax.legend(
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.62 / (0.35 + 0.16 * max(len(layers), 1)) - 0.06),
-        ncols=2,
-        frameon=False,
-        fontsize="small",
-    )
+    title = f"Equivariance under {report.samples.group}, {report.rep_in} to {report.rep_out}"
+    above = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.01), "alignment": "left"}
+    ax.legend(ncols=2, frameon=False, fontsize="small", title=title, **above)
     return ax
 
 
-def _drawn(layer: LayerReport) -> float:
-    return layer.relative
-
-
 def _exponent(value: float) -> int:
-    from math import floor, log10
-
-    return floor(log10(value))
+    return floor_of(log10(value))

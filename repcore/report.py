@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from repcore.defect import Bracket
 from repcore.sample import Samples
 from repcore.word import Word
 
-__all__ = ["LayerReport", "Report"]
+__all__ = ["LayerReport", "LayerReports", "Report"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class LayerReport:
     Attributes:
         path: the name of the weight in the model.
         space: what it maps, as text.
-        shape: of the weight, read as maps (*batch, dim Y, dim X).
+        shape: of the weight, read as maps ``(*batch, dim Y, dim X)``.
         norm: ||W||_F.
         equivariant: ||P W||_F.
         distance: ||W - P W||_F.
@@ -57,6 +57,31 @@ class LayerReport:
     def is_equivariant(self) -> bool:
         """Whether the distance is no more than rounding."""
         return self.distance <= self.rounding
+
+
+@dataclass(frozen=True)
+class LayerReports:
+    """The weights of a model beside their projections, in its order; a sequence of :class:`LayerReport`. Print it."""
+
+    layers: tuple[LayerReport, ...]
+
+    def __iter__(self) -> Iterator[LayerReport]:
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __getitem__(self, path: str) -> LayerReport:
+        """The layer of a path."""
+        found = next((x for x in self.layers if x.path == path), None)
+        if found is None:
+            raise KeyError(f"no layer {path!r} was measured; there are {', '.join(x.path for x in self.layers) or 'none'}")
+        return found
+
+    def __str__(self) -> str:
+        return "\n".join(line.rstrip() for line in _table(self.layers))
+
+    __repr__ = __str__
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """repcore for JAX: project and penalise weights by the exact spaces of equivariant maps, with pure functions."""
 
+from repcore_jax.decay import equivariance_decay
 from repcore_jax.files import load, save
 from repcore_jax.initial import init
 from repcore_jax.linear import Linear, linear
@@ -9,6 +10,7 @@ from repcore_jax.normalise import BatchNorm, LayerNorm, batch_norm, layer_norm, 
 from repcore_jax.penalty import penalty, spectral_state
 from repcore_jax.pool import InvariantPool, invariant_pool
 from repcore_jax.projector import Projector, projector
+from repcore_jax.regulariser import Regulariser, RegulariserState, regulariser
 from repcore_jax.spectral import SpectralState
 from repcore_jax.surgery import Symmetry, symmetrize, symmetry_of
 from repcore_jax.transform import keep_equivariant
@@ -21,9 +23,12 @@ __all__ = [
     "Linear",
     "NormNonlinearity",
     "Projector",
+    "Regulariser",
+    "RegulariserState",
     "SpectralState",
     "Symmetry",
     "batch_norm",
+    "equivariance_decay",
     "gate",
     "init",
     "invariant_pool",
@@ -35,6 +40,7 @@ __all__ = [
     "norm_nonlinearity",
     "penalty",
     "projector",
+    "regulariser",
     "rms_norm",
     "save",
     "spectral_state",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -92,7 +93,7 @@ def measure(
         return call(jax.tree_util.tree_unflatten(structure, these))
 
     probes = [rc.probe(site, _array(leaves[site.path]), float(jnp.finfo(leaves[site.path].dtype).eps)) for site in sites]
-    return rc.measure(
+    report = rc.measure(
         call(params),
         rep_in,
         rep_out,
@@ -106,6 +107,7 @@ def measure(
         replaced=replaced if attribute else None,
         unmeasured=[site.path for site, p in zip(sites, probes, strict=True) if p is None],
     )
+    return replace(report, dtype=str(array.dtype))
 
 
 def _array(x: Any) -> Any:

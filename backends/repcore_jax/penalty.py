@@ -15,7 +15,7 @@ from repcore_jax.norms import Pair, dual_of, norm_of_ones, square, with_gradient
 from repcore_jax.projector import Projector, as_matrix, projector, working_dtype
 from repcore_jax.spectral import SpectralState, first_vectors, iterate
 
-__all__ = ["penalty", "spectral_state"]
+__all__ = ["combined", "measured", "penalty", "spectral_state"]
 
 _REDUCTIONS = ("none", "mean")
 
@@ -95,26 +95,42 @@ def penalty(
     terms = _terms(space)
     matrix = _matrix(W, terms)
     both = not (_is_number(equivariant) and equivariant == 0)
-    following = None
-    if norm in ("fro", "fro2"):
-        values, scale = _smooth(matrix, terms, norm, both, relative)
-    else:
-        M = _stack(matrix, terms, both, relative)
-        fixed = jax.lax.stop_gradient(M)
-        if state is None:
-            pair: Pair = dual_of(norm)(fixed)
-        else:
-            pair, following = iterate(jax.lax.stop_gradient(state), fixed, steps)
-        measured = list(with_gradient(M, *pair))
-        values, scale = (measured[:-1], measured[-1]) if relative else (measured, None)
+    values, scale, following = _measured(matrix, terms, norm, both, relative, state, steps)
     weights = [weight for _, weight in terms]
     weights = weights + [equivariant * weight for weight in weights] if both else weights
+    total = combined(weights, values, scale, norm, reduction, terms[0][0].shape)
+    return total if following is None else (total, following)
+
+
+def measured(
+    W: ArrayLike, P: Projector, norm: Any, both: bool, relative: bool, state: SpectralState | None, steps: int
+) -> tuple[list[Array], Array | None, SpectralState | None]:
+    """N(W - P W) and, if both are wanted, N(P W); N(W) where it is relative (fro2: its square); the next state, if there is
+    one.""" return _measured(_matrix(W, [(P, 1)]), [(P, 1)], norm, both, relative, state, steps)
+
+
+def combined(weights: list[Any], values: list[Array], scale: Array | None, norm: Any, reduction: str, shape: Any) -> Any:
+    """The weighted sum, over the norm of the weight or of ones."""
     total: Any = sum(weight * value for weight, value in zip(weights, values, strict=True))
     if scale is not None:
-        total = _quotient(total, scale)
-    elif reduction == "mean":
-        total = total / norm_of_ones(norm, terms[0][0].shape)
-    return total if following is None else (total, following)
+        return _quotient(total, scale)
+    return total / norm_of_ones(norm, shape) if reduction == "mean" else total
+
+
+def _measured(
+    matrix: Array, terms: Terms, norm: Any, both: bool, relative: bool, state: SpectralState | None, steps: int
+) -> tuple[list[Array], Array | None, SpectralState | None]:
+    if norm in ("fro", "fro2"):
+        return *_smooth(matrix, terms, norm, both, relative), None
+    M = _stack(matrix, terms, both, relative)
+    fixed = jax.lax.stop_gradient(M)
+    following = None
+    if state is None:
+        pair: Pair = dual_of(norm)(fixed)
+    else:
+        pair, following = iterate(jax.lax.stop_gradient(state), fixed, steps)
+    values = list(with_gradient(M, *pair))
+    return (values[:-1], values[-1], following) if relative else (values, None, following)
 
 
 def spectral_state(

@@ -95,6 +95,19 @@ class Symmetry:
 
         return optax.GradientTransformation(lambda params: (self._check_all(params), optax.EmptyState())[1], update)
 
+    @property
+    def projectors(self) -> tuple[tuple[Any, Projector], ...]:
+        """Each site with its projector."""
+        return self._projectors
+
+    def checked(self, site: Any, leaf: Any) -> Array:
+        """The weight of a site; raises IncompatibleError if there is none, or one of another shape."""
+        return self._checked(site, leaf, "shape")
+
+    def check(self, params: Any) -> None:
+        """Raise IncompatibleError if these are not parameters of this symmetry."""
+        self._check_all(params)
+
     @cached_property
     def _projectors(self) -> tuple[tuple[Any, Projector], ...]:
         return tuple((site, projector(site.plan)) for site in self.sites)

@@ -323,7 +323,7 @@ def _norm_problem(name: str, rep: rc.Rep, args: Any, kwargs: Any) -> str:
     if name == "local_response_norm" or any(f.orbits is None for f in fields):
         return "a plain norm, and the group does not permute these features"
     if name == "batch_norm" and not all(f.is_trivial for f in fields):
-        return "its statistics differ in training between features that the group permutes"
+        return "it keeps statistics of each feature by itself, also of those that the group permutes"
     orbits = [orbit for f in fields for orbit in _orbits(f)]
     if name == "group_norm":
         groups = args[1] if len(args) > 1 else kwargs["num_groups"]

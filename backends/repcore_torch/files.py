@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, overload
+from collections.abc import Callable
+from typing import Any, overload
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
 import repcore as rc
 from repcore import IncompatibleError
-from repcore_torch.linear import Linear
+from repcore_torch.contents import contents_of
 from repcore_torch.projector import Projector
 from repcore_torch.sharded import is_sharded
-from repcore_torch.slots import constraint_of
 
 __all__ = ["load", "save"]
-
-_EXTRA = "_extra_state"
 
 
 def save(obj: Projector | nn.Module, path: str | os.PathLike[str]) -> None:
     """Write a symmetrised model, or the exact basis of a projector, to a ``.safetensors`` file.
 
-    A model is written with the coefficients of each constrained weight and of each :class:`Linear`, their bases, the declared
-    symmetry, and every other parameter and buffer as it is. NumPy alone can read it (see the page on the file format), and
-    ``repcore.load``, ``repcore_torch.load`` and ``repcore_jax.load`` do; the bytes are the same for the same model, on whatever
-    device it is. Values that are not finite are kept. Optimiser states are no part of it.
+    A model is written with the coefficients of each constrained weight, of each :class:`Linear` and of norms, their bases, the
+    declared symmetry, and every other parameter and buffer as it is. NumPy alone can read it (see the page on the file format),
+    and ``repcore.load``, ``repcore_torch.load`` and ``repcore_jax.load`` do; the bytes are the same for the same model, on
+    whatever device it is. Values that are not finite are kept. Optimiser states are no part of it.
 
     The file of a projector (see :func:`repcore.dump`) does not depend on a framework, dtype or device either.
 
@@ -78,7 +74,8 @@ def load(path: str | os.PathLike[str], model: nn.Module | None = None) -> Projec
 
     Returns:
         For a basis file its :class:`Projector`. For a model file without ``model`` a plain ``state_dict``: dense tensors by name,
-        for the plain model's ``load_state_dict`` or for any other use; names have the separator ``.``. With ``model``, the model.
+        for the ``load_state_dict`` of the plain model (of ``fold(model)``) or for any other use; names have the separator ``.``.
+        With ``model``, the model.
 
     Raises:
         IncompatibleError: another suffix; a model for a basis file; or the model does not fit the file. All names, digests,
@@ -101,90 +98,11 @@ def load(path: str | os.PathLike[str], model: nn.Module | None = None) -> Projec
     return model
 
 
-class _Held(NamedTuple):
-    """The coefficients of one weight in a model: ``parts``, one behind the other, are theta (*batch, dim)."""
-
-    plan: Any
-    view: Any
-    space: Any
-    label: str
-    parts: tuple[Tensor, ...]
-
-    @property
-    def theta(self) -> tuple[int, ...]:
-        """The shape of theta."""
-        return (*self.view.batch, self.plan.dim)
-
-
-class _Contents(NamedTuple):
-    """All that a model holds: coefficients, other tensors, and the digests of layers that have no maps."""
-
-    weights: dict[str, _Held]
-    tensors: dict[str, Tensor]
-    layers: dict[str, str]
-
-
-def _contents(model: nn.Module) -> _Contents:
-    weights: dict[str, _Held] = {}
-    own: list[str] = []  # prefixes of what these weights have in the state_dict
-    for path, module in model.named_modules(remove_duplicate=False):
-        start = f"{path}." if path else ""
-        if isinstance(module, Linear):
-            weights |= {start + name: held for name, held in _of_linear(module)}
-            own += [f"{start}coefficients.", f"{start}bias", f"{start}{_EXTRA}"]
-        if parametrize.is_parametrized(module):
-            chains: Any = module.parametrizations
-            for name, chain in chains.items():
-                constraint = constraint_of(module, name)
-                if constraint is None:
-                    continue
-                if len(chain) > 1:
-                    raise IncompatibleError(
-                        f"model: {start + name!r} has other parametrisations beside its constraint, which no file holds; take "
-                        "them off"
-                    )
-                plan, source = constraint.projector.plan, constraint.projector.source
-                space = source if isinstance(source, rc.Hom) else getattr(source, "space", constraint.maps)
-                space = space if isinstance(space, rc.Hom) else None
-                weights[start + name] = _Held(plan, constraint.view, space, constraint.label, (chain.original,))
-                own.append(f"{start}parametrizations.{name}.")
-    tensors: dict[str, Tensor] = {}
-    layers: dict[str, str] = {}
-    for name, value in model.state_dict(keep_vars=True).items():
-        if any(name.startswith(prefix) for prefix in own):
-            continue
-        owner, _, last = name.rpartition(".")
-        if last == _EXTRA:
-            layers[owner] = _digest(value, name)
-        else:
-            tensors[name] = value
-    return _Contents(weights, tensors, layers)
-
-
-def _of_linear(layer: Linear) -> Iterator[tuple[str, _Held]]:
-    """Weight and bias of a native layer, as a plain layer would have them."""
-    plan, space = layer.plan, layer.domain >> layer.codomain
-    rows, cols = plan.shape
-    view = rc.view_of((rows, cols), "oi", rows="o", cols="i")
-    yield "weight", _Held(plan, view, space, str(space), tuple(layer.coefficients))
-    if layer.bias is not None:
-        one = rc.trivial(space.group) >> layer.codomain
-        view = rc.view_of((rows,), "o", rows="o", cols="i")
-        yield "bias", _Held(plan.bias, view, one, str(one), (layer.bias,))
-
-
-def _digest(value: Any, name: str) -> str:
-    text = bytes(value.tolist()).decode(errors="replace") if isinstance(value, Tensor) and value.dtype == torch.uint8 else ""
-    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
-        raise IncompatibleError(f"model: {name!r} is the extra state of a layer that is none of repcore, which no file holds")
-    return text
-
-
 # -- saving ------------------------------------------------------------------------------------------------------------
 
 
 def _file(model: nn.Module) -> rc.ModelFile:
-    held = _contents(model)
+    held = contents_of(model)
     weights: dict[str, rc.Coefficients] = {}
     bfloat16: set[str] = set()
     for name, w in held.weights.items():
@@ -225,7 +143,7 @@ def _tensor(array: Any, bfloat16: bool) -> Tensor:
 
 @torch.no_grad()
 def _restore(file: rc.ModelFile, model: nn.Module) -> None:
-    held = _contents(model)
+    held = contents_of(model)
     _check_names("coefficients", file.weights, held.weights, "symmetrise the model by the same rules as the one that was saved")
     _check_names("tensors", file.tensors, held.tensors, "build the model as the one that was saved")
     _check_names("layers of representations", file.layers, held.layers, "build the model as the one that was saved")

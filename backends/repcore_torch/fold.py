@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 from torch.nn.utils import parametrize
 
+from repcore_torch import fast_path
 from repcore_torch.digest import unguard
 from repcore_torch.linear import Linear
 from repcore_torch.normalise import BatchNorm, LayerNorm, RMSNorm
@@ -50,6 +51,7 @@ def fold(model: nn.Module) -> nn.Module:
         for name, child in list(parent._modules.items()):
             if id(child) in swaps:
                 setattr(parent, name, swaps[id(child)])
+    fast_path.take_again(copy)
     return swaps.get(id(copy), copy)
 
 

@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
 
 from repcore_torch import maps
 from repcore_torch.norms import norm_of_ones
 from repcore_torch.projector import Projector
 from repcore_torch.residuals import is_small, pool_of
 
-__all__ = ["Lot", "Measured", "iterate", "start"]
+__all__ = ["Lot", "Measured", "Stack", "iterate", "lengths", "mix_", "stacks", "start"]
+
+# Operations on lists of tensors, which torch names with an underscore.
+_LISTS: Any = torch
 
 
 class Measured:
-    """R = W - P W of every weight of a lot, and W where it is wanted; small weights are pieces of ``flat``.
-
-    ``pieces`` are the R of single maps as vectors, in the order of the maps of the lot.
-    """
+    """R = W - P W of every weight of a lot, and W where it is wanted; small weights are pieces of ``flat``."""
 
     def __init__(self, lot: Lot, flat: Tensor, wide: list[Tensor], before: list[Tensor]) -> None:
-        self.lot, self.flat, self.wide = lot, flat, wide
-        self.pieces = lot.cut(flat, wide)
-        self.before = before
+        self.lot, self.flat, self.wide, self.before = lot, flat, wide, before
+
+    @cached_property
+    def pieces(self) -> list[Tensor]:
+        """The R of single maps as vectors, in the order of the maps of the lot."""
+        return self.lot.cut(self.flat, self.wide)
 
     def inside(self) -> list[Tensor]:
         """P W of single maps, where W was kept."""
-        return torch._foreach_sub(self.before, self.pieces)
+        return list(_LISTS._foreach_sub(self.before, self.pieces))
 
 
 class Lot:
@@ -44,7 +49,12 @@ class Lot:
     """
 
     def __init__(
-        self, numbers: Sequence[int], views: Sequence[Any], projectors: Sequence[Projector], dtype: torch.dtype, device: torch.device
+        self,
+        numbers: Sequence[int],
+        views: Sequence[Any],
+        projectors: Sequence[Projector],
+        dtype: torch.dtype,
+        device: torch.device,
     ) -> None:
         counts = [_count(view) for view in views]
         small = [is_small(p.tables, n) for p, n in zip(projectors, counts, strict=True)]
@@ -58,20 +68,30 @@ class Lot:
         self.tables = [p.tables.on(dtype, device) for p in self.projectors[self.small :]]
         near = list(zip(self.projectors, self.counts, strict=True))[: self.small]
         self.pool = pool_of([(p.tables, n) for p, n in near], dtype, device)
-        # The weights in the flat vector, the maps in it, and its last entry, which is 0.
-        self.whole = [p.shape[0] * p.shape[1] * n for p, n in near]
+        # The maps in the flat vector, and its last entry, which is 0.
         self.sizes = [p.shape[0] * p.shape[1] for p, n in near for _ in range(n)] + [1]
         self.shapes = [p.shape for p, n in zip(self.projectors, self.counts, strict=True) for _ in range(n)]
         # The site of each map, by its place in the lot.
         self.owner = [i for i, n in enumerate(self.counts) for _ in range(n)]
-        self.plain = all(view.is_plain for view in self.views)
+        self.all_plain = all(view.is_plain for view in self.views[: self.small])
         self.zero = torch.zeros(1, dtype=dtype, device=device)
+        self.one = torch.ones((), dtype=dtype.to_real(), device=device)
+        # The shapes in which the flat vector is cut up; no memory.
+        shapes = [
+            view.shape if self.all_plain else (*view.batch, *p.shape) for view, (p, _) in zip(self.views, near, strict=False)
+        ]
+        self.like = [self.zero.expand(shape) for shape in [*shapes, (1,)]]
+        self._scale_of: Tensor | None = None
 
     def measure(self, tensors: Sequence[Tensor], keep: bool = False) -> Measured:
         """R of each weight; ``keep`` the weights as well. No gradient flows."""
-        near = [view.read(t).reshape(-1) for view, t in zip(self.views[: self.small], tensors, strict=False)]
-        flat = torch.cat([*near, self.zero]) if near else self.zero.clone()
-        flat = flat.to(self.dtype)
+        near = tensors[: self.small]
+        if not self.all_plain:
+            near = [view.read(t) for view, t in zip(self.views, near, strict=False)]
+        # One call for what would be one reshape a weight.
+        flat = _flatten_dense_tensors([*near, self.zero])
+        if flat.dtype != self.dtype:
+            flat = flat.to(self.dtype)
         far = [self._maps(i, tensors[i]) for i in range(self.small, len(tensors))]
         before = self.cut(flat.clone(), far) if keep else []
         wide = [W - maps.project(W, table) for W, table in zip(far, self.tables, strict=True)]
@@ -85,16 +105,30 @@ class Lot:
         """(I - P) of other matrices in the same places; changes ``flat``."""
         return self.pool.subtract(flat), [G - maps.project(G, table) for G, table in zip(wide, self.tables, strict=True)]
 
-    def written(self, flat: Tensor, wide: Sequence[Tensor], like: Sequence[Tensor]) -> list[Tensor]:
-        """What stands in the places of the weights, in their shapes and dtypes."""
-        if flat.numel() > 1 and like[0].dtype != flat.dtype and all(t.dtype == like[0].dtype for t in like[: self.small]):
-            flat = flat.to(like[0].dtype)
-        near = flat.split([*self.whole, 1])[:-1]
-        out: list[Tensor] = []
-        for view, t, piece in zip(self.views, like, [*near, *wide], strict=True):
-            found = piece.view(t.shape) if view.is_plain else view.write(piece)
-            out.append(found if found.dtype == t.dtype else found.to(t.dtype))
-        return out
+    def written(self, flat: Tensor, wide: Sequence[Tensor], dtypes: Sequence[torch.dtype]) -> list[Tensor]:
+        """What stands in the places of the weights, in their shapes and these dtypes."""
+        if any(dtype != self.dtype for dtype in dtypes) and len(set(dtypes)) == 1:
+            flat = flat.to(dtypes[0])
+        out = list(_unflatten_dense_tensors(flat, self.like)[:-1])
+        if not self.all_plain:
+            out = [view.write(piece) for piece, view in zip(out, self.views, strict=False)]
+        out += [view.write(W) for view, W in zip(self.views[self.small :], wide, strict=True)]
+        return [t if t.dtype == dtype else t.to(dtype) for t, dtype in zip(out, dtypes, strict=True)]
+
+    def scaled(self, flat: Tensor, wide: Sequence[Tensor], numbers: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Each map times its number; () for all alike."""
+        if not numbers.ndim:
+            return flat * numbers, [W * numbers for W in wide]
+        if self._scale_of is None:
+            sizes = torch.tensor(self.sizes, device=self.device)
+            owner = torch.arange(len(self.sizes), device=self.device)
+            # The last entry is 0, whatever it is multiplied by.
+            self._scale_of = owner.clamp(max=max(len(self.sizes) - 2, 0)).repeat_interleave(sizes)
+        first, out = len(self.sizes) - 1, []
+        for W in wide:
+            out.append(W * numbers[first : first + len(W), None, None])
+            first += len(W)
+        return flat * numbers.index_select(0, self._scale_of), out
 
     def ones(self, norm: Any) -> list[float]:
         """The norm of the matrix of ones in the shape of each map."""
@@ -102,7 +136,7 @@ class Lot:
 
     def _maps(self, i: int, tensor: Tensor) -> Tensor:
         shape = (self.counts[i], *self.projectors[i].shape)
-        return self.views[i].read(tensor.detach()).reshape(shape).to(self.dtype)
+        return self.views[i].read(tensor).reshape(shape).to(self.dtype)
 
 
 class Stack:
@@ -125,6 +159,7 @@ class Stack:
             n, m = lot.shapes[k]
             self.place[j, :n, :m] = starts[k] + torch.arange(n * m, device=device).view(n, m)
         self.flat_place = self.place.view(-1)
+        self.index = torch.tensor(self.chosen, device=device)
         self.widths = [lot.shapes[k][1] for k in self.chosen]
 
     def read(self, flat: Tensor) -> Tensor:
@@ -152,6 +187,18 @@ def stacks(lot: Lot, chosen: Sequence[int]) -> list[Stack]:
         else:
             out.append([k])
     return [Stack(lot, sorted(group)) for group in out]
+
+
+def lengths(pieces: Sequence[Tensor]) -> Tensor:
+    """The norm of each vector, (maps,)."""
+    return torch.stack(_LISTS._foreach_norm(pieces))
+
+
+def mix_(pieces: list[Tensor], alpha: Tensor, others: list[Tensor], beta: Tensor) -> None:
+    """p -> alpha p + beta o for each vector, in place; overwrites the others."""
+    _LISTS._foreach_mul_(pieces, list(alpha.unbind()))
+    _LISTS._foreach_mul_(others, list(beta.unbind()))
+    _LISTS._foreach_add_(pieces, others)
 
 
 def iterate(M: Tensor, v: Tensor, steps: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,7 @@ def measure(
         views = {site.path: site.view for site in found}
         probes = [_probe(model, site) for site in found]
         kept = [p for p in probes if p is not None]
-        return rc.measure(
+        report = rc.measure(
             call(model),
             rep_in,
             rep_out,
@@ -113,6 +114,7 @@ def measure(
             replaced=replaced if attribute else None,
             unmeasured=[site.path for site, p in zip(found, probes, strict=True) if p is None],
         )
+    return replace(report, dtype=str(dtype).removeprefix("torch."))
 
 
 def _sites(model: nn.Module, rules: Any, symmetry: Any) -> list[rc.Site]:

@@ -217,7 +217,7 @@ class BatchNorm(_Norm):
 
     with a gain g for each copy and an invariant vector b. For scalars this is ``torch.nn.BatchNorm``; for a transitive
     permutation representation it is that with one channel for each copy, the components counting as further places (the batch
-    normalisation of group convolutions: Cohen and Welling, 2016), and as fast. Without invariants there is no mean.
+    normalisation of group convolutions: Cohen and Welling, 2016), computed by torch. Without invariants there is no mean.
 
     In training, running statistics follow as in torch, ``momentum`` None for the average of all batches. The running variance is
     unbiased: with N numbers in a copy's statistics and t invariants it is N / (N - t) times that of the batch. In evaluation they

@@ -16,7 +16,7 @@ from repcore_torch.projector import Projector, as_matrix, projector_of
 from repcore_torch.spectral import SpectralState
 from repcore_torch.tables import Table, working_dtype
 
-__all__ = ["penalty"]
+__all__ = ["combined", "measured", "penalty"]
 
 _REDUCTIONS = ("none", "mean")
 
@@ -97,10 +97,26 @@ def penalty(
     both = not (_is_number(equivariant) and equivariant == 0)
     values, scale = (_smooth if norm in ("fro", "fro2") else _general)(W, terms, norm, both, relative, state)
     weights = [weight for _, weight in terms]
-    total = _combined(weights + [equivariant * weight for weight in weights] if both else weights, values)
+    weights = weights + [equivariant * weight for weight in weights] if both else weights
+    return combined(weights, values, scale, norm, reduction, terms[0][0].shape)
+
+
+def measured(
+    W: Tensor, projector: Projector, norm: Any, both: bool, relative: bool, state: SpectralState | None
+) -> tuple[list[Tensor], Tensor | None]:
+    """N(W - P W) and, if both are wanted, N(P W); and N(W) where it is relative (fro2: its square)."""
+    W = W.to(working_dtype(W.dtype, projector.plan.is_complex))
+    return (_smooth if norm in ("fro", "fro2") else _general)(W, [(projector, 1)], norm, both, relative, state)
+
+
+def combined(
+    weights: list[Any], values: list[Tensor], scale: Tensor | None, norm: Any, reduction: str, shape: tuple[int, int]
+) -> Tensor:
+    """The weighted sum, over the norm of the weight or of ones."""
+    total = _combined(weights, values)
     if scale is not None:
         return _quotient(total, scale)
-    return total / norm_of_ones(norm, terms[0][0].shape) if reduction == "mean" else total
+    return total / norm_of_ones(norm, shape) if reduction == "mean" else total
 
 
 def _check(norm: Any, relative: bool, equivariant: Any, reduction: str, state: Any) -> None:

@@ -1,8 +1,8 @@
 """`Pool`: what is not equivariant in many small weights, at the price of a handful of operations for all of them.
 
-A small weight costs what calling an operation costs. So the weights are laid end to end in one vector w, and (I - P) w is computed
-there: P couples entries only within one pair of copies, and of these only the entries of one orbit or one block, so that it is a
-direct sum of small projectors q q^H. Equal ones, wherever they occur, are one gather, one product and one scatter.
+A small weight costs what calling an operation costs. So the weights are laid end to end in one vector w, and (I - P) w is
+computed there: P couples entries only within one pair of copies, and of these only the entries of one orbit or one block, so that
+it is a direct sum of small projectors q q^H. Equal ones, wherever they occur, are one gather, one product and one scatter.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from repcore_torch.tables import Tables
 
 __all__ = ["Pool", "is_small", "pool_of"]
 
-# Entries of one map up to which it is pooled: calls of operations are no longer what counts above. The indices of a pool take up to
-# twice the memory of float32 weights.
+# Entries of one map up to which it is pooled: calls of operations are no longer what counts above. The indices of a pool take up
+# to twice the memory of float32 weights.
 _MOST = 2**16
 # Multiplications an entry that a pooled projection may take; an orbit takes two.
 _WORK = 64
@@ -41,8 +41,8 @@ class _Group:
 class Pool:
     """(I - P) on maps that lie end to end, one dtype and device.
 
-    ``free`` are the entries that any equivariant map may have as it likes: there the residual is zero. Entries in no group and not
-    among ``free`` are zero in every equivariant map: there the residual is the weight.
+    ``free`` are the entries that any equivariant map may have as it likes: there the residual is zero. Entries in no group and
+    not among ``free`` are zero in every equivariant map: there the residual is the weight.
     """
 
     free: Tensor | None

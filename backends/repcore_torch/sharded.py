@@ -15,7 +15,8 @@ the same, copies cut     Shard, all-gather       gathered, projected whole, and 
 
 ``coefficients`` of whole copies are local too: each rank has those of its own tiles, and the result is Partial; ``expand``
 gathers a theta that is sharded along its last dim. Whether copies stay whole is decided from sizes alone, alike on all ranks.
-Gradients take the placements of the argument, Replicate for Partial.
+Gradients take the placements of the argument, Replicate for Partial. What a rank derives from a plan is kept with its table:
+before ``torch.compile(fullgraph=True)`` call once without.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -33,8 +33,6 @@ from repcore_torch.tables import Table, cut, is_cut_between_copies
 __all__ = ["gathered", "is_sharded", "placed_as", "run"]
 
 Range = tuple[int, int]
-
-_CUTS: WeakKeyDictionary[Table, dict[Any, Any]] = WeakKeyDictionary()
 
 
 def is_sharded(x: Any) -> bool:
@@ -116,14 +114,14 @@ def _part(table: Table, rows: Range, cols: Range) -> tuple[Table, Any]:
     """The table of the copies within these rows and columns, and where their coefficients stand; kept for each table."""
     if (rows, cols) == ((0, table.shape[0]), (0, table.shape[1])):
         return table, None
-    kept = _CUTS.setdefault(table, {})
+    kept = table.cuts
     if (rows, cols) not in kept:
         kept[rows, cols] = cut(table, rows, cols)
     return kept[rows, cols]
 
 
 def _whole_copies(table: Table, axis: int, bounds: tuple[int, ...]) -> bool:
-    kept = _CUTS.setdefault(table, {})
+    kept = table.cuts
     if (axis, bounds) not in kept:
         kept[axis, bounds] = is_cut_between_copies(table, axis, bounds)
     return kept[axis, bounds]

@@ -13,6 +13,7 @@ from torch.nn.utils import parametrize
 
 import repcore as rc
 from repcore import IncompatibleError, RepcoreWarning
+from repcore_torch import fast_path
 from repcore_torch.constraint import Constraint, attach
 from repcore_torch.digest import guard
 from repcore_torch.normalise import BatchNorm, LayerNorm, RMSNorm
@@ -311,8 +312,10 @@ def _replace(model: nn.Module, owner: str, layer: nn.Module) -> Callable[[], Non
     places = [(parent, name) for parent in model.modules() for name, child in parent._modules.items() if child is old]
     for parent, name in places:
         setattr(parent, name, layer)
+    take_again = fast_path.leave(model, layer)
 
     def undo() -> None:
+        take_again()
         for parent, name in places:
             setattr(parent, name, old)
 

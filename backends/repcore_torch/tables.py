@@ -7,7 +7,7 @@ instead of casting a cast, so no digit is lost, and a ``state_dict`` does not ca
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 from weakref import WeakValueDictionary
@@ -192,7 +192,7 @@ class Table:
 
     ``order`` is the position in theta of each coefficient in block order, ``inverse`` the inverse permutation; both are
     None where block order is the order of theta. ``whole`` says that one block is the whole weight. ``layer`` is there for plans
-    in irrep coordinates.
+    in irrep coordinates. ``cuts`` keeps what :mod:`repcore_torch.sharded` derives from the table.
     """
 
     shape: tuple[int, int]
@@ -202,6 +202,7 @@ class Table:
     inverse: Tensor | None
     whole: bool
     layer: LayerTable | None = None
+    cuts: dict[Any, Any] = field(default_factory=dict)
 
     def to(self, dtype: torch.dtype, device: torch.device) -> Table:
         """The same table with its values in ``dtype``, everything on ``device``."""

@@ -32,10 +32,10 @@ class Coefficients:
     """One weight by its coefficients: W = view.write(sum_a theta_a B_a), with the orthonormal basis B of a plan.
 
     Attributes:
-        theta: (*batch, dim), the coefficients.
+        theta: ``(*batch, dim)``, the coefficients.
         plan: their basis, factored. That of a file is what the file says, which a digest cannot show; so it has a name of its own
             and equals no plan that was solved.
-        view: how the weight is read as maps (*batch, dim Y, dim X).
+        view: how the weight is read as maps ``(*batch, dim Y, dim X)``.
         space: the space of the maps; of a kernel, that of its features; None if it is not known.
         label: the space, as text for people.
         digest: the name of the plan; that of ``plan`` by default.
@@ -73,7 +73,7 @@ class Coefficients:
         object.__setattr__(self, "label", self.label or str(self.space or f"plan {self.digest[:12]}"))
 
     def dense(self) -> Array:
-        """The weight, (*shape), in the dtype of theta; complex where the plan is."""
+        """The weight, of the shape of the view, in the dtype of theta; complex where the plan is."""
         found = self.view.write(self.plan.expand(self.theta))
         # As the adapters: arithmetic in single precision at least, one rounding at the end.
         return found if np.iscomplexobj(found) and not np.iscomplexobj(self.theta) else found.astype(self.theta.dtype)
@@ -156,7 +156,7 @@ class ModelFile(Mapping[str, Array]):
 
     @property
     def coefficients(self) -> dict[str, Array]:
-        """theta of each weight that is given by coefficients, (*batch, dim)."""
+        """theta of each weight that is given by coefficients, ``(*batch, dim)``."""
         return {name: w.theta for name, w in self._weights.items()}
 
     @property

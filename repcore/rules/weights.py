@@ -19,8 +19,8 @@ def site_weights(value: Any, sites: Iterable[Site], name: str = "weight") -> tup
     """The weight of each site in a loss. For authors of adapters.
 
     Args:
-        value: a number >= 0; a schedule, which is a function of the number of the step; or a mapping from patterns or classes, as in
-            rules, to one of these. The first pattern that means a weight counts, so that ``"**"`` at the end means all others.
+        value: a number >= 0; a schedule, which is a function of the number of the step; or a mapping from patterns or classes, as
+            in rules, to one of these. The first pattern that means a weight counts, so that ``"**"`` at the end means all others.
         sites: the weights.
         name: of the argument, for messages.
 
@@ -28,11 +28,11 @@ def site_weights(value: Any, sites: Iterable[Site], name: str = "weight") -> tup
         IncompatibleError: a number below zero, infinite or not a number; a pattern that means no weight; a weight that no pattern
             means.
 
-    >>> from repcore.rules.slot import Slot
-    >>> from repcore.rules.rule import Rule
     >>> import repcore as rc
+    >>> from repcore.rules.slot import Slot
     >>> V = rc.dihedral(4).rep
-    >>> sites = rc.resolve({"a": V >> V, "b": V >> V}, [Slot(f"{x}.weight", x, "weight", "linear", (2, 2), ("o", "i")) for x in "ab"])
+    >>> slots = [Slot(f"{x}.weight", x, "weight", "linear", (2, 2), ("o", "i")) for x in "ab"]
+    >>> sites = rc.resolve({"a": V >> V, "b": V >> V}, slots)
     >>> site_weights({"a": 0.1, "**": 1}, sites)
     (0.1, 1.0)
     """

@@ -116,10 +116,10 @@ def read_file(path: str | os.PathLike[str], limit: int, *, header_only: bool = F
 def document_of(data: memoryview, where: str) -> tuple[dict[str, Any], dict[str, Any], memoryview]:
     """The JSON document of the metadata, which has a ``format``; the header of the tensors; and the buffer behind it."""
     if len(data) < 8:
-        raise StoreError(f"{where}: has {len(data)} bytes, no file of repcore is so short; write it again")
+        raise StoreError(f"{where}: has {len(data)} bytes, no such file is so short; write it again")
     size: int = struct.unpack("<Q", data[:8])[0]
     if size > min(_HEADER, len(data) - 8):
-        raise StoreError(f"{where}: is no file of repcore, or cut short: it announces a header of {size} bytes")
+        raise StoreError(f"{where}: is no basis file and no model file, or cut short: it announces a header of {size} bytes")
     header = take_dict(_parse(bytes(data[8 : 8 + size]), where), where)
     metadata = take_dict(header.pop("__metadata__", {}), f"{where}: metadata")
     if "repcore" not in metadata:
@@ -190,4 +190,5 @@ def _parse(text: bytes, where: str) -> object:
         return json.loads(text, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         # ValueError: no JSON, no UTF-8, a key that stands twice, or an integer of too many digits.
-        raise StoreError(f"{where}: is no file of repcore, or damaged: {type(error).__name__} in its header") from None
+        kind = type(error).__name__
+        raise StoreError(f"{where}: is no basis file and no model file, or damaged: {kind} in its header") from None

@@ -15,14 +15,14 @@ from typing import Any
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
 os.environ["JAX_PLATFORMS"] = "cpu"
 
-import jax  # noqa: E402
-import jax.numpy as jnp  # noqa: E402
-import numpy as np  # noqa: E402
-import optax  # noqa: E402
-from jax.sharding import AxisType, NamedSharding, PartitionSpec  # noqa: E402
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-import repcore as rc  # noqa: E402
-import repcore_jax as rcj  # noqa: E402
+import repcore as rc
+import repcore_jax as rcj
 
 COLLECTIVE = re.compile(
     r"\b(all-reduce|all-gather|all-to-all|collective-permute|collective-broadcast|reduce-scatter)(?:-start)?\("
@@ -118,4 +118,4 @@ if __name__ == "__main__":
     names, layouts, kinds = (argument.split(",") for argument in sys.argv[1:])
     modes = [AxisType[kind] for kind in kinds]
     for line in layers(modes) if names == ["layers"] else weights(names, modes, layouts):
-        print(json.dumps(line), flush=True)
+        sys.stdout.write(json.dumps(line) + "\n")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 import repcore as rc
@@ -71,7 +70,7 @@ def resnet_rules(widths: Sequence[int] = (64, 128, 256, 512), order: int = 8, cl
     rules = {"conv1": f"3*1 >> {first}*regular", "bn1": f"{first}*regular", "fc": f"{last}*regular >> {classes}*1"}
     before = first
     for k, now in enumerate(copies, 1):
-        if before == now:
+        if k == 1:
             rules[f"layer{k}.*.conv?"] = f"{now}*regular >> {now}*regular"
         else:
             rules[f"layer{k}.0.conv1"] = rules[f"layer{k}.0.downsample.0"] = f"{before}*regular >> {now}*regular"

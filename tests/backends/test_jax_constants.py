@@ -111,7 +111,7 @@ def test_a_projector_with_constants_goes_wherever_a_space_goes() -> None:
 
     given, wanted = step(plain.on_device(), W), step(plain, W)
     for name, value in wanted.items():
-        # The compiler may join the literals with what surrounds them: the same sums of at most 24 * 48 products, in another order.
+        # The compiler may join literals with what surrounds them: the same sums of at most 24 * 48 products, in another order.
         assert np.linalg.norm(given[name] - value) <= 4 * 24 * 48 * EPS * np.linalg.norm(W), name
 
 

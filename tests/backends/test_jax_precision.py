@@ -52,7 +52,7 @@ def test_every_verb_in_every_dtype(name: str, x64: bool, dtype: str) -> None:
     wider = "complex128" if dtype == "float64" else "complex64"
     expected = jnp.dtype(wider if needs_complex(plan, dtype) else dtype)
     assert (result.dtype, theta.dtype, back.dtype) == (expected, expected, expected)
-    # Two sums of at most as many products as a pair of copies has entries, and one rounding to the dtype of the result on each way.
+    # Two sums of at most as many products as a pair of copies has entries, and one rounding to the dtype of the result.
     terms = max(block.rows.shape[1] * block.cols.shape[1] for block in plan.blocks)
     eps = float(jnp.finfo(expected).eps)
     work = max(float(jnp.finfo(jnp.promote_types(expected, jnp.float32)).eps), float(np.finfo(np.float64).eps))

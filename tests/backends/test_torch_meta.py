@@ -198,7 +198,8 @@ def test_autocast_trains(build: Callable[..., Any], dtype: Any) -> None:
         y = model(x)
         loss = y.float().square().mean()
     loss.backward()
-    assert y.dtype == (dtype if build is constrained else y.dtype)
+    # A native layer goes back from the irreps in the precision of its constants.
+    assert y.dtype == (dtype if build is constrained else torch.float32)
     assert all(p.grad.dtype == torch.float32 and p.grad.isfinite().all() and p.grad.any() for p in model.parameters())
 
 
@@ -211,7 +212,6 @@ def test_under_autocast_the_weight_is_formed_in_single_and_used_in_half(name: st
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(layer.weight, weight)
         assert layer.weight.dtype == torch.float32
-        assert torch.equal(projector(weight), rct.Projector(projector)(weight))
         assert torch.equal(layer(x), nn.functional.linear(x, weight))
         assert layer(x).dtype == torch.bfloat16
 

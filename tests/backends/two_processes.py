@@ -351,6 +351,20 @@ def penalties_of_shards(mesh: Any, rank: int, folder: Path) -> None:
 
 
 @case
+def a_compiled_projection_of_shards(mesh: Any, rank: int, folder: Path) -> None:
+    projector = rct.Projector(4 * R >> 6 * R)
+    W = weight_of(projector, torch.float64)
+    D = distribute_tensor(W, mesh, [Shard(0)]).requires_grad_()
+    projector(D)  # once before: the table of the shard is made then
+    loss = torch.compile(lambda D: projector(D).pow(2).sum(), fullgraph=True, backend="aot_eager")(D)
+    loss.backward()
+    expected = projector(W)
+    assert abs(loss.full_tensor() - expected.square().sum()) <= 8 * W.numel() * EPS * expected.square().sum()
+    assert D.grad.placements == (Shard(0),)
+    assert agree(D.grad.full_tensor(), 2 * expected, 2 * W)
+
+
+@case
 def two_mesh_dims(mesh: Any, rank: int, folder: Path) -> None:
     square = init_device_mesh("cpu", (2, 1))
     projector = rct.Projector(4 * R >> 6 * R)

@@ -21,6 +21,7 @@ import repcore as rc
 from repcore.interchange import model as models
 from repcore.interchange.reading import model_from_bytes, read_model
 from repcore.interchange.writing import model_to_bytes
+from repcore.reps.tree import Dual
 from repcore.store.atomic import TEMPORARY
 
 D4, SO3 = rc.dihedral(4), rc.SO(3)
@@ -145,19 +146,28 @@ def test_a_plan_without_a_space() -> None:
     assert same(found["w"], made["w"])
 
 
-class _Other(type(V)):  # pyright: ignore[reportUntypedBaseClass]
-    """A representation that no file can say."""
+class _Twisted(Dual):
+    """A subclass of a node that means something else than its parent; no file can say it."""
+
+    @property
+    def _tree(self) -> tuple[object, ...]:
+        return ("twisted", self.rep.digest)
 
 
 def test_a_space_that_no_file_can_say_keeps_its_text() -> None:
-    odd = _Other(D4)
-    made = rc.ModelFile({"w": rc.Coefficients(np.ones(1, np.float32), rc.plan(V >> V), matrix(V >> V), odd >> V)})
-    document, _, _ = split(model_to_bytes(made))
-    entry = document["spaces"][0]
-    if odd.digest == V.digest:
-        assert entry["declaration"] == 0
-    else:
-        assert (entry["declaration"], entry["digest"]) == (None, (odd >> V).digest)
+    space = _Twisted(D4, V) >> V
+    view = matrix(V >> V)
+    weights = {
+        "a": rc.Coefficients(np.ones(1, np.float32), rc.plan(V >> V), view, space),
+        "b": rc.Coefficients(np.ones(1, np.float32), rc.plan(V >> V), view, V >> V),
+    }
+    data = model_to_bytes(rc.ModelFile(weights))
+    entries = split(data)[0]["spaces"]
+    assert [(e["digest"], e["declaration"]) for e in entries] == [(space.digest, None), ((V >> V).digest, 0)]
+    assert entries[0]["text"] == str(space)
+    found = model_from_bytes(data)
+    assert (found.spaces["a"], str(found.spaces["b"])) == (None, "V >> V")
+    assert same(found["a"], found["b"])
 
 
 def test_equal_plans_are_stored_once() -> None:
