@@ -84,6 +84,7 @@ from repcore.rules.slot import Slot
 from repcore.rules.view import View, view_of
 from repcore.rules.weights import site_weights
 from repcore.sample import Samples, sample
+from repcore.soft import Cells, Cutoff, Heat, Level, Soft, SoftBound, SpectralBlock, SpectralPlan, Tikhonov
 from repcore.solve.certificate import Certificate, Step
 from repcore.solve.progress import Progress
 from repcore.spec import Spec
@@ -94,6 +95,7 @@ from repcore.store.features import fields
 from repcore.store.kernels import kernels
 from repcore.store.many import solve_many
 from repcore.store.measured import defect
+from repcore.store.softened import soften
 from repcore.verify import Verification, verify
 from repcore.word import Word
 
@@ -108,6 +110,7 @@ __all__ = [
     "AffineMaps",
     "Block",
     "Bracket",
+    "Cells",
     "Certificate",
     "Character",
     "CharacterTable",
@@ -115,6 +118,7 @@ __all__ = [
     "Classes",
     "Coefficients",
     "Component",
+    "Cutoff",
     "DeclarationError",
     "Decomposition",
     "Defect",
@@ -128,6 +132,7 @@ __all__ = [
     "Group",
     "GroupTooLargeError",
     "HaarProjector",
+    "Heat",
     "Hom",
     "IncompatibleError",
     "Irrep",
@@ -135,6 +140,7 @@ __all__ = [
     "Layer",
     "LayerReport",
     "LayerReports",
+    "Level",
     "Matrix",
     "MemoryLimitError",
     "ModelFile",
@@ -163,14 +169,19 @@ __all__ = [
     "Site",
     "Sites",
     "Slot",
+    "Soft",
+    "SoftBound",
     "SolveError",
     "Sp",
     "Spec",
     "SpecError",
+    "SpectralBlock",
+    "SpectralPlan",
     "Step",
     "Store",
     "StoreError",
     "TensorMaps",
+    "Tikhonov",
     "U",
     "Verification",
     "View",
@@ -226,6 +237,7 @@ __all__ = [
     "sample",
     "scaling",
     "site_weights",
+    "soften",
     "solve",
     "solve_many",
     "symmetric",

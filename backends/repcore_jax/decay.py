@@ -85,7 +85,7 @@ def equivariance_decay(
         symmetry.check(params)
         return _State(jnp.zeros((), jnp.int32))
 
-    def update(updates: Any, state: _State, params: Any = None) -> tuple[Any, _State]:
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, _State]:
         if params is None:
             raise ValueError("equivariance_decay moves params + updates: call update(updates, state, params)")
         leaves, steps = dict(leaves_of(params)), dict(leaves_of(updates))

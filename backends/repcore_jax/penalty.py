@@ -105,8 +105,8 @@ def penalty(
 def measured(
     W: ArrayLike, P: Projector, norm: Any, both: bool, relative: bool, state: SpectralState | None, steps: int
 ) -> tuple[list[Array], Array | None, SpectralState | None]:
-    """N(W - P W) and, if both are wanted, N(P W); N(W) where it is relative (fro2: its square); the next state, if there is
-    one.""" return _measured(_matrix(W, [(P, 1)]), [(P, 1)], norm, both, relative, state, steps)
+    """N(W - P W) and, if both are wanted, N(P W); N(W), where relative, or its square; and the next state."""
+    return _measured(_matrix(W, [(P, 1)]), [(P, 1)], norm, both, relative, state, steps)
 
 
 def combined(weights: list[Any], values: list[Array], scale: Array | None, norm: Any, reduction: str, shape: Any) -> Any:

@@ -106,10 +106,8 @@ class Regulariser:
             kept: dict[str, SpectralState] = {}
             for k, (site, P) in enumerate(self._penalised[number]):
                 W = site.view.read(symmetry.checked(site, leaves.get(site.path)))
-                weights = [
-                    self.shares[number] * (w(state.step) if callable(w) else w)
-                    for w in (self.outer[number][k], self.inner[number][k])[: 1 + self._both[number]]
-                ]
+                pair: list[Any] = [self.outer[number][k], self.inner[number][k]]
+                weights = [self.shares[number] * (w(state.step) if callable(w) else w) for w in pair[: 1 + self._both[number]]]
                 value, following = self._one(W, P, weights, self._both[number], state.spectral[number].get(site.path))
                 parts[site.path] = parts.get(site.path, jnp.zeros(())) + value.sum()
                 if following is not None:

@@ -59,7 +59,7 @@ class Symmetry:
         return self._mapped(params, projected, "shape")
 
     def coefficients(self, params: Any) -> Any:
-        """Each weight replaced by its coefficients (*batch, dim)."""
+        """Each weight replaced by its coefficients (..., dim)."""
         return self._mapped(params, lambda site, P, leaf: P.coefficients(site.view.read(leaf)), "shape")
 
     def expand(self, thetas: Any) -> Any:

@@ -20,12 +20,12 @@ __all__ = ["Constraint", "attach", "constrain"]
 class Constraint(nn.Module):
     """The parametrisation theta -> sum_a theta_a B_a, for ``torch.nn.utils.parametrize``.
 
-    ``forward`` takes theta (*batch, dim) to a weight of the shape that was constrained, ``right_inverse`` takes a weight W to the
+    ``forward`` takes theta (..., dim) to a weight of the shape that was constrained, ``right_inverse`` takes a weight W to the
     coefficients of P W, so that assigning a weight projects it.
 
     Args:
         space: a space, a basis, a plan or a :class:`Projector`.
-        view: how a weight of that shape is read as maps (*batch, dim Y, dim X), a ``repcore.View``.
+        view: how a weight of that shape is read as maps (..., dim Y, dim X), a ``repcore.View``.
         label: the space as a text, for reports.
         maps: the space ``X >> Y`` of the features that the layer takes and gives, where that is known.
     """
@@ -38,11 +38,11 @@ class Constraint(nn.Module):
         self.maps = maps
 
     def forward(self, theta: Tensor) -> Tensor:
-        """theta (*batch, dim) -> the weight."""
+        """theta (..., dim) -> the weight."""
         return self.view.write(self.projector.expand(theta))
 
     def right_inverse(self, W: Tensor) -> Tensor:
-        """The weight -> theta (*batch, dim)."""
+        """The weight -> theta (..., dim)."""
         return self.projector.coefficients(self.view.read(W))
 
 

@@ -65,20 +65,20 @@ def symmetrize(
     A rule is a pattern of names or a class, and what the layers that it means map, ``X >> Y``. Each weight is read as a map of
     that space, its bias as an invariant vector of Y, and replaced by its projection; from then on only coefficients are learned.
 
-    =================  ==============================  ==============================================================
-    layer              rule                            weight, as a map
-    =================  ==============================  ==============================================================
-    Linear             ``X >> Y``                      (out, in)
-    Conv, transposed   ``X >> Y``: of one cell         of X * grid >> Y, exactly where the group moves cells to cells,
-                                                       else by sampled kernels (:func:`repcore.kernels`)
-    grouped Conv       ``g*A >> g*B``, or ``A >> B``   one map for each group; one kernel a feature for groups that
-                                                       permute features
-    Embedding          ``T >> X``; or X                row t is the image of token t; or tokens that no element moves
-    MultiheadAttention ``X >> Y``, inner=H             query, key, value X >> H and the last step H >> Y, head by head
-    LayerNorm, RMSNorm X                               replaced by :class:`LayerNorm`, :class:`RMSNorm`
-    BatchNorm          X                               replaced by :class:`BatchNorm`, statistics shared within a field
-    any tensor         ``1 >> X``, ``grid >> X``       class tokens, position embeddings; axes by ``rc.Rule(axes=)``
-    =================  ==============================  ==============================================================
+    ======================  ==========================  =============================================================
+    layer                   rule                        weight, as a map
+    ======================  ==========================  =============================================================
+    Linear                  ``X >> Y``                  (out, in)
+    Conv, transposed Conv   ``X >> Y``: of one cell     of X * grid >> Y, exactly where the group moves cells to cells,
+                                                        else by sampled kernels (:func:`repcore.kernels`)
+    grouped Conv            ``g*A >> g*B``; ``A >> B``  one map for each group; one kernel a feature for groups that
+                                                        permute features
+    Embedding               ``T >> X``; X               row t is the image of token t; tokens that no element moves
+    MultiheadAttention      ``X >> Y``, ``inner=H``     query, key, value X >> H and the last step H >> Y, head by head
+    LayerNorm, RMSNorm      X                           replaced by :class:`LayerNorm`, :class:`RMSNorm`
+    BatchNorm               X                           replaced by :class:`BatchNorm`, statistics shared within a field
+    any tensor              ``1 >> X``, ``grid >> X``   class tokens, position embeddings; axes by ``rc.Rule(axes=)``
+    ======================  ==========================  =============================================================
 
     What is between the layers is the user's: a pointwise nonlinearity keeps the symmetry of features that the group permutes
     (``rc.pointwise(X)``), others want :class:`Gate` or :class:`NormNonlinearity`; :func:`audit` finds those in a forward pass.
@@ -166,7 +166,7 @@ def sites(model: nn.Module, rules: Any = None, symmetry: Symmetry = None, *, met
 
 
 def read_map(model: nn.Module, site: rc.Site) -> Tensor:
-    """The weight of a site as maps (*batch, dim Y, dim X); differentiable."""
+    """The weight of a site as maps (..., dim Y, dim X); differentiable."""
     module, name = _place(model, site.path)
     if site.view is None:
         raise IncompatibleError(f"{site.path!r} belongs to a {site.slot.kind}, which is replaced and has no space of maps")

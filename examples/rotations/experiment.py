@@ -46,7 +46,7 @@ WEIGHTS = {  # of the penalties, for delta = 0 and 0.3: see --tune
     0.0: {"penalty": 0.1, "operator K=4": 0.01, "sampled K=4": 0.1},
     0.3: {"penalty": 0.01, "operator K=4": 0.001, "sampled K=4": 0.01},
 }
-STEPS, BATCH, RATE, EVERY = 1500, 256, 3e-3, 25
+STEPS, BATCH, RATE, EVERY, GAIN = 1500, 256, 3e-3, 25, 0.7
 NAMES = ("first", "second", "third", "last")
 
 
@@ -138,7 +138,7 @@ def run_torch(way: str, delta: float, seed: int, steps: int, weight: float | Non
     spaces = {name: spec.maps[spec.rules[name]] for name in NAMES}
     if way != "dense":
         for name, space in spaces.items():
-            rct.init_(model.get_submodule(name).weight, space, 0.0 if way == "strict" else 0.1, gain=1.0)
+            rct.init_(model.get_submodule(name).weight, space, 0.0 if way == "strict" else 0.1, gain=GAIN)
             torch.nn.init.zeros_(model.get_submodule(name).bias)
     if way == "strict":
         rct.symmetrize(model, spec)
@@ -221,7 +221,7 @@ def run_jax(way: str, delta: float, seed: int, steps: int, weight: float | None 
                 for k, s in zip(jax.random.split(key), ((cols, rows), (rows,)), strict=True)
             )
         else:
-            kernel = rcj.init(key, spaces[name], 0.0 if way == "strict" else 0.1, gain=1.0).T
+            kernel = rcj.init(key, spaces[name], 0.0 if way == "strict" else 0.1, gain=GAIN).T
             bias = jnp.zeros(rows)
         params[name] = {"kernel": kernel, "bias": bias}
     symmetry = rcj.symmetry_of(params, spec)

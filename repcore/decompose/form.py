@@ -30,7 +30,7 @@ from repcore.reps.scales import scale_squares
 from repcore.reps.tensors import Tensors, tensor_maps
 from repcore.reps.tree import Alt, Conjugate, Dual, Product, Realified, Rep, Restriction, Sum, Sym
 
-__all__ = ["Form", "Solver", "adjoint", "haar_mean_form", "invariant_form", "is_positive", "solved", "trace_of_product"]
+__all__ = ["Form", "Solver", "adjoint", "diagonal", "haar_mean_form", "invariant_form", "is_positive", "solved", "trace_of_product"]
 
 Solver = Callable[[Hom], EquivariantBasis]
 
@@ -59,7 +59,7 @@ def invariant_form(rep: Rep, solve: Solver) -> Form | None:
     to one under which their set is closed.
     """
     squares = scale_squares(rep)
-    standard = identity(rep.dim) if squares is None else _diagonal(squares.tolist())
+    standard = identity(rep.dim) if squares is None else diagonal(squares.tolist())
     first = _proved(rep, standard)
     if first is not None and first.is_compact:
         return first
@@ -207,7 +207,7 @@ def _suggested(rep: Rep, solve: Solver) -> Matrix | None:
 
 @_suggested.register
 def _(rep: Irrep, solve: Solver) -> Matrix | None:
-    return _diagonal(rep.scales)
+    return diagonal(rep.scales)
 
 
 @_suggested.register
@@ -287,7 +287,7 @@ def _product(factors: Sequence[Rep], solve: Solver) -> Matrix | None:
     return reduce(kron, known) if len(known) == len(parts) else None
 
 
-def _diagonal(values: Sequence[Fraction]) -> Matrix:
+def diagonal(values: Sequence[Fraction]) -> Matrix:
     n = len(values)
     den = int(np.lcm.reduce([v.denominator for v in values])) if n else 1
     nums = np.array([int(v * den) for v in values], object).reshape(n, 1)

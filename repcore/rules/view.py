@@ -12,9 +12,9 @@ __all__ = ["View", "view_of"]
 
 @dataclass(frozen=True)
 class View:
-    """A reshape, a permutation of axes and a reshape: tensor of one shape <-> map (*batch, dim Y, dim X).
+    """A reshape, a permutation of axes and a reshape: tensor of one shape <-> map (..., dim Y, dim X).
 
-        read(t) = t.reshape(split).permute(order).reshape(*batch, rows, cols),        write is its inverse.
+        read(t) = t.reshape(split).permute(order).reshape(batch + (rows, cols)),        write is its inverse.
 
     Entries only move, so that both are isometries of the Frobenius norm: projecting the map projects the tensor. Both take
     arrays of NumPy, JAX and PyTorch.
@@ -47,11 +47,11 @@ class View:
         return self.order == tuple(range(len(self.order)))
 
     def read(self, tensor: Any) -> Any:
-        """The tensor as a map, (*shape) -> (*batch, rows, cols)."""
+        """The tensor as a map, of ``shape`` -> (..., rows, cols)."""
         return _permuted(tensor.reshape(self.split), self.order).reshape((*self.batch, self.rows, self.cols))
 
     def write(self, matrix: Any) -> Any:
-        """The tensor of a map, (*batch, rows, cols) -> (*shape)."""
+        """The tensor of a map, (..., rows, cols) -> of ``shape``."""
         back = sorted(range(len(self.order)), key=self.order.__getitem__)
         return _permuted(matrix.reshape([self.split[k] for k in self.order]), tuple(back)).reshape(self.shape)
 

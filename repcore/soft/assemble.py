@@ -1,4 +1,4 @@
-"""From raw levels, one for each small piece of the problem, to a `SpectralPlan`: equal ones become one, whatever they come from."""
+"""From raw levels, one for each small piece of the problem, to a `SpectralPlan`: equal ones become one."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def assemble(
     if bool(np.any((label == 0) & (values > 0))):
         near = float(values[(label == 0) & (values > 0)].min())
         raise SolveError(
-            f"space: a map of {space} is {near:.1e} from equivariant, which float64 cannot tell from 0; choose a better conditioned "
-            "basis of the representations"
+            f"space: a level of {space} has the value {near:.1e}, which float64 cannot tell from 0; choose better conditioned bases "
+            "of the representations"
         )
     merged = label[1:]
     count = int(label.max()) + 1

@@ -1,13 +1,13 @@
 """The mean of g s g^-1 over a group, for a discrete generator s: on an irreducible representation it is tr(s) / d.
 
 For a finite group it is the class sum, element by element. For others (O(n), and discrete groups that are not listed) it is the
-limit of T -> (T + g T g^-1) / 2 over random g, which halves the square of the distance to the mean at every step; whether the limit
-commutes with the generators is checked.
+limit of T -> (T + g T g^-1) / 2 over random g, which halves the square of the distance to the mean at every step (Dixon, Mathematics
+of Computation 24, 1970); that the limit commutes with the generators is checked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,18 +19,21 @@ from repcore.groups.classes import classes
 from repcore.groups.group import Group
 from repcore.soft.algebra import EPS
 
-__all__ = ["Conjugates", "Discrete", "discrete_of"]
+__all__ = ["Conjugates", "Discrete", "discrete_of", "draws", "random_elements", "random_mean"]
 
 Ints = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 
 # Steps of the random mean, letters of an element, and the largest power of a letter.
-_STEPS, _LETTERS, _POWER = 600, 24, 12
+_STEPS, _LETTERS, _POWER = 256, 24, 12
 
 
 @dataclass(frozen=True, eq=False)
 class Conjugates:
-    """A conjugacy class of a finite group as a tree: element k is g x g^-1 with g = generator ``by[k]`` and x = element ``of[k]``."""
+    """A conjugacy class of a finite group as a tree.
+
+    Element 0 is the generator, and element k is g x g^-1 with g = generator ``by[k]`` and x = element ``of[k]``, of[k] < k.
+    """
 
     generator: int
     of: Ints
@@ -61,13 +64,6 @@ class Discrete:
     classes: tuple[Conjugates, ...] | None
     exponent: int | None = None
     longest: int | None = None
-
-    def means(self, at: int, left: Mapping[str, Any], right: Mapping[str, Any]) -> Array:
-        """The mean of rho(c) (x) conj rho(c) over class ``at`` of a finite group, on Hom of two representations."""
-        a, b = left["classes"][at], right["classes"][at]
-        n, m = a.shape[1], b.shape[1]
-        total = a.reshape(len(a), -1).T @ b.conj().reshape(len(b), -1) / len(a)
-        return total.reshape(n, n, m, m).swapaxes(1, 2).reshape(n * m, n * m)
 
 
 def discrete_of(group: Group) -> Discrete:
@@ -154,7 +150,7 @@ def draws(rank: int, count: int, spread: float) -> tuple[Array, Array]:
     return letters, rng.standard_normal((_STEPS, rank)) * spread
 
 
-def random_mean(t: Array, elements: Array, generators: Sequence[Array], lie: Array) -> Array:
+def random_mean(t: Array, elements: Iterable[Array], generators: Sequence[Array], lie: Array) -> Array:
     """The mean of g T g^-1 over the group, for Hermitian T; ``elements`` are random ones, in the same unitary representation.
 
     Raises:

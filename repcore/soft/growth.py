@@ -42,10 +42,10 @@ class Growth:
     factors: tuple[float, float] = (1.0, 1.0)
 
     def chords(self, reach: float | None, word: int) -> Floats:
-        """(levels,) for orthogonal X, Y: a bound on ||rho(g) - 1||_2 on each level, for g = s_1 ... s_k exp(A), k <= word, |A| <= reach.
+        """(levels,) for orthogonal X and Y that keep the levels: a bound on ||rho(g) - 1||_2 on each of them.
 
-        On a level the generator A has eigenvalues i theta with |theta| <= |A| sqrt(lie), and |exp(i theta) - 1| = 2 |sin(theta / 2)|.
-        With ``reach`` None: for all g.
+        For g = s_1 ... s_k exp(A), k <= word and |A| <= reach; for all g where ``reach`` is None. On a level A has eigenvalues i theta
+        with |theta| <= |A| sqrt(lie), and |exp(i theta) - 1| = 2 |sin(theta / 2)|.
         """
         zero = np.arange(len(self.lie)) == 0
         if reach is None:

@@ -4,8 +4,8 @@ On maps g acts by M -> rho_Y(g) M rho_X(g)^-1. The Laplacian
 
     Delta = - sum_a A_a A_a  +  sum_s (2 - mean of (c + c^-1) over the conjugates c of s),
 
-over an orthonormal basis A_a of the Lie algebra and the discrete generators s up to conjugation, commutes with the group. So it is a
-number on each irreducible part of Hom(X, Y), 0 on the equivariant maps and nowhere else. With V_i and W_j irreducible the maps
+over an orthonormal basis A_a of the Lie algebra and the discrete generators s up to conjugation, commutes with the group. So it is
+a number on each irreducible part of Hom(X, Y), 0 on the equivariant maps and nowhere else. With V_i and W_j irreducible the maps
 V_i -> W_j have dimension d_i d_j, and their small Laplacian is diagonalised once for all copies.
 """
 
@@ -69,10 +69,9 @@ class _Pair:
 
 
 @dataclass(frozen=True, eq=False)
-class _Panel:
-    """A distinct summand: its change of basis, and where each irreducible begins in it: (irrep, start, multiplicity)."""
+class _Side:
+    """The change of basis of a distinct summand, and where each irreducible begins in it: (irrep, start, multiplicity)."""
 
-    positions: Ints
     change: Array
     parts: list[tuple[Irrep, int, int]]
 
@@ -97,7 +96,7 @@ def make_isotypic(space: Hom, decompose: Callable[[Sequence[Rep]], Sequence[Deco
     discrete = discrete_of(group)
     acting, algebra = _images(group, found, discrete)
     residual = max((d.residual for d in found.values()), default=0.0)
-    panels = {rep: _panel(d) for rep, d in found.items()}
+    panels = {rep: _side(d) for rep, d in found.items()}
     raw = Raw()
     pairs: dict[tuple[Irrep, Irrep], _Pair] = {}
     blocks: list[SpectralBlock] = []
@@ -126,19 +125,13 @@ def make_isotypic(space: Hom, decompose: Callable[[Sequence[Rep]], Sequence[Deco
     return assemble(space, raw, blocks, "isotypic", growth, is_complex=is_complex)
 
 
-def _panel(d: Decomposition) -> tuple[Array, list[tuple[Irrep, int, int]]]:
+def _side(d: Decomposition) -> _Side:
     parts: list[tuple[Irrep, int, int]] = []
     start = 0
     for c in d.components:
         parts.append((c.irrep, start, c.multiplicity))
         start += c.dim
     return _Side(d.U, parts)
-
-
-@dataclass(frozen=True, eq=False)
-class _Side:
-    change: Array
-    parts: list[tuple[Irrep, int, int]]
 
 
 def _images(group: Group, found: dict[Rep, Decomposition], discrete: Discrete) -> tuple[dict[Irrep, _Images], Algebra]:
@@ -194,8 +187,8 @@ def _pair(w: Irrep, v: Irrep, on_w: _Images, on_v: _Images, discrete: Discrete, 
     n = w.dim * v.dim
     if n > LIMIT:
         raise MemoryLimitError(
-            f"space: irreducibles of dimensions {w.dim} and {v.dim} have {n} maps between them, and the Laplacian is diagonalised "
-            f"on at most {LIMIT}; use smaller representations"
+            f"space: irreducibles of dimensions {w.dim} and {v.dim} have {n} maps between them, and the Laplacian is "
+            f"diagonalised on at most {LIMIT}; use smaller representations"
         )
     size = sqrt(spanned(on_w.casimir)) + sqrt(spanned(on_v.casimir))
     scale = size**2 + 4 * len(discrete.numbers)
@@ -206,9 +199,10 @@ def _pair(w: Irrep, v: Irrep, on_w: _Images, on_v: _Images, discrete: Discrete, 
         cross = on_w.lie.reshape(len(on_w.lie), -1).T @ on_v.lie.swapaxes(1, 2).reshape(len(on_v.lie), -1)
         cross = cross.reshape(w.dim, w.dim, v.dim, v.dim).swapaxes(1, 2).reshape(n, n)
         laplacian = 2 * cross - np.kron(on_w.casimir, np.eye(v.dim)) - np.kron(np.eye(w.dim), on_v.casimir.T)
-    lie, q = np.linalg.eigh((laplacian + laplacian.conj().T) / 2) if len(on_w.lie) else (np.zeros(n), np.eye(n, dtype=laplacian.dtype))
+    lie, q = (
+        np.linalg.eigh((laplacian + laplacian.conj().T) / 2) if len(on_w.lie) else (np.zeros(n), np.eye(n, dtype=laplacian.dtype))
+    )
     values = lie.copy()
-    steps = np.zeros(n)
     if discrete.numbers:
         values, q = _with_discrete(lie, q, error, on_w, on_v, discrete)
     zero = len(w.endomorphisms) if w is v else 0
@@ -221,7 +215,8 @@ def _pair(w: Irrep, v: Irrep, on_w: _Images, on_v: _Images, discrete: Discrete, 
         )
     q = _exact_zero(q, w, zero)
     ids = np.empty(n, np.int64)
-    for part in np.split(np.arange(n), 1 + np.flatnonzero(np.diff(values) > 2 * error)):
+    cuts = np.union1d(1 + np.flatnonzero(np.diff(values) > 2 * error), [zero] if 0 < zero < n else [])
+    for part in np.split(np.arange(n), cuts.astype(np.int64)):
         if part[0] < zero:
             ids[part] = raw.add(0.0, 0.0, 0.0, 0.0)
             continue
@@ -229,13 +224,10 @@ def _pair(w: Irrep, v: Irrep, on_w: _Images, on_v: _Images, discrete: Discrete, 
         step = max((spanned(m - q[:, part]) for m in moved), default=0.0)
         value = float(np.mean(values[part]))
         ids[part] = raw.add(sqrt(value), error / sqrt(value), float(lie[part].max()) + error, step * (1 + 64 * EPS * n))
-    del steps
     return _Pair(q, ids)
 
 
-def _with_discrete(
-    lie: Array, q: Array, error: float, on_w: _Images, on_v: _Images, discrete: Discrete
-) -> tuple[Array, Array]:
+def _with_discrete(lie: Array, q: Array, error: float, on_w: _Images, on_v: _Images, discrete: Discrete) -> tuple[Array, Array]:
     """Add 2 - c - c^-1, averaged, to the Casimir, one eigenspace of it after the other."""
     values, out = lie.copy(), q.copy()
     n = len(lie)

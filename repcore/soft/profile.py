@@ -51,6 +51,7 @@ class Cutoff:
             raise IncompatibleError(f"cutoff: expected a number >= 0, got {self.b!r}; 0 keeps the equivariant maps alone")
 
     def __call__(self, level: Level) -> float:
+        """The gain of a level."""
         return 1.0 if level.value - level.error <= self.b else 0.0
 
 
@@ -68,6 +69,7 @@ class Heat:
         _check_positive("t", self.t)
 
     def __call__(self, level: Level) -> float:
+        """The gain of a level."""
         return exp(-self.t * level.eigenvalue) if level.value else 1.0
 
 
@@ -85,6 +87,7 @@ class Tikhonov:
         _check_positive("tau", self.tau)
 
     def __call__(self, level: Level) -> float:
+        """The gain of a level."""
         if not level.value:
             return 1.0
         return 1 / (1 + level.eigenvalue / self.tau) if self.tau else 0.0

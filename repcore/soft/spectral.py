@@ -36,8 +36,8 @@ FORMAT = "repcore-spectral-1"
 class Cells:
     """Equal cells of the transformed map t, row-major (dim W, dim V), which a further change of basis splits into levels.
 
-    With x = t.reshape(-1)[at], shape (cells, m, n), the coefficients are x @ q, those of level l are where ``ids == l``, and the way
-    back is (coefficients * gain[ids]) @ q^H.
+    With x = t.reshape(-1)[at], shape (cells, m, n), the coefficients are x @ q, those of level l are where ``ids == l``, and the
+    way back is (coefficients * gain[ids]) @ q^H.
 
     Attributes:
         at: (cells, m, n) places in t; no place twice.
@@ -52,7 +52,7 @@ class Cells:
 
 @dataclass(frozen=True, eq=False)
 class SpectralBlock:
-    """One pair of distinct summands, n copies of W (rows) by m copies of V (cols), with t = left^H w right for each pair of copies.
+    """One pair of distinct summands, n copies of W (rows) by m of V (cols), with t = left^H w right for each pair of copies.
 
     Attributes:
         rows: (n, dim W) positions in Y.
@@ -129,7 +129,7 @@ class SpectralPlan:
 
     @cached_property
     def shares(self) -> Floats:
-        """(levels,) softness when all levels up to this one are kept: the part of the complement of the equivariant maps that is kept.
+        """(levels,) the softness when all levels up to this one are kept, as a part of the complement of the equivariant maps.
 
         0 for level 0, and 1 for the last one; 1 throughout where every map is equivariant.
         """
@@ -150,7 +150,9 @@ class SpectralPlan:
         w = self._checked(weight)
         g = np.asarray(gains)
         if g.shape != self.values.shape:
-            raise IncompatibleError(f"gains: have shape {g.shape}, expected one for each of {len(self)} levels, {self.values.shape}")
+            raise IncompatibleError(
+                f"gains: have shape {g.shape}, expected one for each of {len(self)} levels, {self.values.shape}"
+            )
         kind = self._dtype(w)
         if bool(np.all(g == 1)):
             return w.astype(kind)

@@ -46,7 +46,7 @@ def kernels(
 
     *Sampled*, for all other groups (SO(2), C_8, O(3), scalings, GL(2), ...): with an exact basis of equivariant maps L,
 
-        K(q) x = sum over rings j and degrees d of  w_j(|q|) L_jd(x (x) P_d(q)),
+        K(q) x = sum over rings j and degrees d of  w_j(r) L_jd(x (x) P_d(q)),        r the length of q,
 
     evaluated at the centres of the cells, in cells as units. Where ``spatial`` is orthogonal, P_d are the harmonic polynomials of
     degree d, and the windows w_j(r) = (1 - r^2 / R^2) exp(-(r - r_j)^2 / (2 s^2)), with s = 0.6 times the least distance between

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -426,3 +429,37 @@ def test_what_jax_cannot_save(tmp_path: Path) -> None:
     with pytest.raises(rc.IncompatibleError, match="path: is missing"):
         rcj.save(sym, given)
     assert list(tmp_path.iterdir()) == []
+
+
+READER = re.compile(
+    r"\{code-cell\} python3\n(import json\nimport numpy as np\nfrom safetensors.*?\n    return weights\n)", re.DOTALL
+)
+ALONE = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("repcore", "repcore_torch", "repcore_jax", "torch", "jax", "scipy"):
+            raise ImportError(f"{name} is not here")
+sys.meta_path.insert(0, Blocker())
+exec(compile(open(sys.argv[1]).read(), "reader", "exec"))
+np.savez(sys.argv[3], **read_weights(sys.argv[2]))
+"""
+
+
+def test_twenty_lines_of_numpy_read_the_weights_of_a_model(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    """The code of the documentation, in a process that has no repcore."""
+    page = pytestconfig.rootpath / "docs" / "how-to" / "read-a-basis-file-without-repcore.md"
+    (reader,) = READER.findall(page.read_text(encoding="utf-8"))
+    assert len([line for line in reader.splitlines() if line.strip() and not line.startswith(("import", "from"))]) <= 20
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16), nn.Conv2d(16, 16, 3, groups=2), nn.Conv2d(16, 6, 1))
+    rct.symmetrize(model, {"0": "3*1 >> 2*regular", "2": "2*regular >> 2*regular", "3": "2*regular >> V*V + V"}, symmetry=D4)
+    rct.save(model, tmp_path / "m.safetensors")
+    (tmp_path / "reader.py").write_text(reader)
+    arguments = [str(tmp_path / name) for name in ("reader.py", "m.safetensors", "out.npz")]
+    subprocess.run([sys.executable, "-I", "-c", ALONE, *arguments], check=True)
+    with np.load(tmp_path / "out.npz") as found:
+        assert set(found) == set(rct.fold(model).state_dict())
+        for name, wanted in rct.fold(model).state_dict().items():
+            # Coefficients and bases have length one at most per entry: one product and one rounding each, of float32.
+            assert np.abs(found[name] - wanted.numpy()).max() <= 4 * np.finfo(np.float32).eps * np.abs(wanted.numpy()).max(), name

@@ -19,8 +19,8 @@ import repcore_torch as rct  # noqa: E402
 
 MODELS = runpy.run_path(str(Path(__file__).with_name("models.py")))
 
-# What is promised of whole models in float32. Rounding alone is some 1e-7 here: outputs are sums of 10^2 to 10^4 products a layer,
-# whose errors, 6e-8 each, are of random sign.
+# What is promised of whole models in float32. Rounding alone is some 1e-7 here: outputs are sums of 10^2 to 10^4 products
+# a layer, whose errors, 6e-8 each, are of random sign.
 PROMISED = 1e-5
 
 D4, C4 = rc.dihedral(4), rc.cyclic(4)

@@ -24,7 +24,7 @@ LAYERS = (
     ("reps",),
     ("solve",),
     ("basis", "decompose"),
-    ("plan", "soft", "defect", "verify"),
+    ("plan", "defect", "soft", "verify"),
     ("store",),
     ("spec",),
     ("rules",),
