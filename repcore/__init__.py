@@ -7,6 +7,19 @@ expressions (``4 * one + V * V.dual``), solve ``X >> Y`` with :func:`solve`, and
 (``repcore_torch``) or JAX (``repcore_jax``) as a :func:`plan`.
 """
 
+from repcore.adaptive.bounds import BranchBounds, branch_bounds
+from repcore.adaptive.controllers import (
+    AugmentedLagrangian,
+    Controller,
+    Equality,
+    Fixed,
+    Inequality,
+    Proximal,
+    Resilient,
+    Schedule,
+)
+from repcore.adaptive.history import History, Moment
+from repcore.adaptive.stepper import Stepper
 from repcore.basis import EquivariantBasis
 from repcore.decompose.decomposition import Component, Decomposition, Irrep
 from repcore.decompose.gram import Orthonormal
@@ -60,7 +73,7 @@ from repcore.groups.named import (
 from repcore.interchange import Coefficients, ModelFile, dump, load
 from repcore.measure import Probe, layer_reports, measure, probe
 from repcore.plan import Block, Choice, Factor, Fourier, IrrepGroup, Layer, Orbit, Panel, Plan, Schur
-from repcore.plot import plot_report
+from repcore.plot import plot_history, plot_report
 from repcore.report import LayerReport, LayerReports, Report
 from repcore.reps.affine import AffineMaps, affine_maps
 from repcore.reps.character import Character, character, hom_dimension
@@ -81,10 +94,12 @@ from repcore.rules.resolve import resolve
 from repcore.rules.rule import Rule
 from repcore.rules.site import Site, Sites
 from repcore.rules.slot import Slot
+from repcore.rules.spaces import space_of
 from repcore.rules.view import View, view_of
 from repcore.rules.weights import site_weights
 from repcore.sample import Samples, sample
 from repcore.soft import Cells, Cutoff, Heat, Level, Soft, SoftBound, SpectralBlock, SpectralPlan, Tikhonov
+from repcore.soft.dial import gains_at
 from repcore.solve.certificate import Certificate, Step
 from repcore.solve.progress import Progress
 from repcore.spec import Spec
@@ -108,8 +123,10 @@ __all__ = [
     "SO",
     "SU",
     "AffineMaps",
+    "AugmentedLagrangian",
     "Block",
     "Bracket",
+    "BranchBounds",
     "Cells",
     "Certificate",
     "Character",
@@ -118,23 +135,28 @@ __all__ = [
     "Classes",
     "Coefficients",
     "Component",
+    "Controller",
     "Cutoff",
     "DeclarationError",
     "Decomposition",
     "Defect",
     "E",
     "Energy",
+    "Equality",
     "EquivariantBasis",
     "Factor",
     "FeatureField",
     "Field",
+    "Fixed",
     "Fourier",
     "Group",
     "GroupTooLargeError",
     "HaarProjector",
     "Heat",
+    "History",
     "Hom",
     "IncompatibleError",
+    "Inequality",
     "Irrep",
     "IrrepGroup",
     "Layer",
@@ -144,6 +166,7 @@ __all__ = [
     "Matrix",
     "MemoryLimitError",
     "ModelFile",
+    "Moment",
     "Multilinear",
     "NotCompletelyReducibleError",
     "Number",
@@ -156,6 +179,7 @@ __all__ = [
     "Plan",
     "Probe",
     "Progress",
+    "Proximal",
     "RationalCharacter",
     "RealCharacter",
     "Rep",
@@ -163,8 +187,10 @@ __all__ = [
     "RepcoreWarning",
     "Report",
     "RepresentationError",
+    "Resilient",
     "Rule",
     "Samples",
+    "Schedule",
     "Schur",
     "Site",
     "Sites",
@@ -178,6 +204,7 @@ __all__ = [
     "SpectralBlock",
     "SpectralPlan",
     "Step",
+    "Stepper",
     "Store",
     "StoreError",
     "TensorMaps",
@@ -190,6 +217,7 @@ __all__ = [
     "affine",
     "affine_maps",
     "alternating",
+    "branch_bounds",
     "character",
     "character_table",
     "cyclic",
@@ -201,6 +229,7 @@ __all__ = [
     "dump",
     "explain",
     "fields",
+    "gains_at",
     "gram",
     "grid",
     "haar_projector",
@@ -227,6 +256,7 @@ __all__ = [
     "orthogonalised",
     "permutation",
     "plan",
+    "plot_history",
     "plot_report",
     "pointwise",
     "probe",
@@ -240,6 +270,7 @@ __all__ = [
     "soften",
     "solve",
     "solve_many",
+    "space_of",
     "symmetric",
     "tensor_maps",
     "tensors",

@@ -7,10 +7,11 @@ from math import floor as floor_of
 from math import log10
 from typing import Any
 
+from repcore.adaptive.history import History
 from repcore.errors import IncompatibleError
 from repcore.report import Report
 
-__all__ = ["plot_report"]
+__all__ = ["plot_history", "plot_report"]
 
 _LEAST = 1e-17  # what is drawn for an error of exactly zero, on a logarithmic axis
 
@@ -70,6 +71,61 @@ def plot_report(report: Report, ax: Any = None) -> Any:
     above = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.01), "alignment": "left"}
     ax.legend(ncols=2, frameon=False, fontsize="small", title=title, **above)
     return ax
+
+
+def plot_history(history: History, axes: Any = None) -> Any:
+    """What ACE did in training: gamma, lambda, the slack, and the exact mean defect of each layer, over the steps.
+
+    Scales are linear from 0, for gamma can be exactly 0. Where the history has the bounds, a fifth picture shows them.
+
+    Args:
+        history: of ``rct.ACE`` or ``rcj.ace``.
+        axes: a sequence of axes of matplotlib, one for each picture; by default those of a new figure.
+
+    Returns:
+        The axes, from top to bottom.
+
+    Raises:
+        IncompatibleError: a history without a moment, or axes that are too few. ModuleNotFoundError: matplotlib is not installed.
+    """
+    moments = list(history)
+    if not moments:
+        raise IncompatibleError("history: has no moment yet; train for some steps first (see log_every)")
+    rows: list[tuple[str, list[dict[str, float]]]] = [
+        ("|gamma|", [m.gamma for m in moments]),
+        ("multiplier", [m.multiplier for m in moments]),
+        ("slack", [m.slack for m in moments]),
+        ("mean defect", [m.defect for m in moments]),
+    ]
+    bounds = [{"dropping": m.dropping, "equivariance": m.equivariance} for m in moments if m.dropping is not None]
+    if len(bounds) == len(moments):
+        rows.append(("bound, |x| = 1", bounds))  # pyright: ignore[reportArgumentType]
+    rows = [(label, values) for label, values in rows if any(values)]
+    if axes is None:
+        import matplotlib.pyplot as plt
+
+        _, grid = plt.subplots(len(rows), 1, figsize=(7, 1.2 + 1.7 * len(rows)), sharex=True, squeeze=False, layout="constrained")
+        axes = list(grid[:, 0])
+    axes = list(axes)
+    if len(axes) < len(rows):
+        raise IncompatibleError(f"axes: {len(axes)} for {len(rows)} pictures; give one for each")
+    steps = [m.step for m in moments]
+    styles = ("-", "--", ":", "-.")
+    for ax, (label, values) in zip(axes, rows, strict=False):
+        for k, name in enumerate(values[0]):
+            heights = [v[name] for v in values]
+            grey = str(0.6 * (k // len(styles) % 3) / 2)
+            ax.plot(steps, heights, styles[k % len(styles)], color=grey, linewidth=1.4, label=name)
+        ax.set_ylabel(label)
+        ax.set_ylim(bottom=0)
+        ax.grid(color="0.88", linewidth=0.6)
+        ax.set_axisbelow(True)
+    axes[len(rows) - 1].set_xlabel("step")
+    axes[0].legend(ncols=4, frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.01))
+    if rows[-1][0].startswith("bound"):
+        axes[len(rows) - 1].set_yscale("log" if all(v > 0 for each in rows[-1][1] for v in each.values()) else "linear")
+        axes[len(rows) - 1].legend(frameon=False, fontsize="small")
+    return axes
 
 
 def _exponent(value: float) -> int:

@@ -210,7 +210,10 @@ def _table(layers: tuple[LayerReport, ...]) -> list[str]:
         mean, without = ("" if v is None else _short(v) for v in (x.mean, x.without))
         relative = "rounding" if x.is_equivariant else _short(x.relative)
         rows.append((x.path, _cut(x.space, 40), _short(x.norm), _short(x.equivariant), relative, mean, worst, without))
-    widths = [max(len(row[c]) for row in rows) for c in range(len(heads))]
+    # A column that nothing stands in, such as errors that were not measured, is left out.
+    kept = [c for c in range(len(heads)) if c < 2 or any(row[c] for row in rows[1:])]
+    rows = [tuple(row[c] for c in kept) for row in rows]
+    widths = [max(len(row[c]) for row in rows) for c in range(len(kept))]
     return ["  ".join(v.ljust(w) if c < 2 else v.rjust(w) for c, (v, w) in enumerate(zip(r, widths, strict=True))) for r in rows]
 
 

@@ -104,10 +104,11 @@ class Regulariser:
         spectral: list[dict[str, SpectralState]] = []
         for number, symmetry in enumerate(self.symmetries):
             kept: dict[str, SpectralState] = {}
+            share = self.shares[number]
             for k, (site, P) in enumerate(self._penalised[number]):
                 W = site.view.read(symmetry.checked(site, leaves.get(site.path)))
                 pair: list[Any] = [self.outer[number][k], self.inner[number][k]]
-                weights = [self.shares[number] * (w(state.step) if callable(w) else w) for w in pair[: 1 + self._both[number]]]
+                weights = [share * _at(w, state.step) for w in pair[: 1 + self._both[number]]]
                 value, following = self._one(W, P, weights, self._both[number], state.spectral[number].get(site.path))
                 parts[site.path] = parts.get(site.path, jnp.zeros(())) + value.sum()
                 if following is not None:
@@ -219,6 +220,10 @@ def regulariser(
         biases,
         steps,
     )
+
+
+def _at(weight: Any, step: Array) -> Any:
+    return weight(step) if callable(weight) else weight
 
 
 def _kept(symmetry: Symmetry, biases: bool) -> list[tuple[Any, Any]]:

@@ -16,6 +16,7 @@ from repcore import IncompatibleError
 from repcore_torch.linear import Linear
 from repcore_torch.normalise import BatchNorm, LayerNorm, RMSNorm
 from repcore_torch.slots import constraint_of
+from repcore_torch.softening import Softening
 
 __all__ = ["Contents", "Held", "contents_of"]
 
@@ -68,6 +69,11 @@ def contents_of(model: nn.Module) -> Contents:
                 constraint = constraint_of(module, name)
                 if constraint is None:
                     continue
+                if isinstance(constraint, Softening):
+                    raise IncompatibleError(
+                        f"model: {start + name!r} is softened, and files hold equivariant or plain weights; save fold(model), or the "
+                        "state_dict, which holds the softness as well"
+                    )
                 if len(chain) > 1:
                     raise IncompatibleError(
                         f"model: {start + name!r} has other parametrisations beside its constraint, which no file holds; take "

@@ -33,7 +33,11 @@ class Digested(nn.Module):
 
     def set_extra_state(self, state: Tensor) -> None:
         """Called by ``load_state_dict``: raises IncompatibleError if the digest is not that of this module."""
-        check_bytes(state, self.digest)
+        self.check(state)
+
+    def check(self, state: Any, where: str = "") -> None:
+        """Raise IncompatibleError if a stored digest is not that of this module; ``where`` is its key in the state_dict."""
+        check_bytes(state, self.digest, where)
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
         check_state(self, state_dict, prefix)
@@ -75,7 +79,7 @@ def check_state(model: nn.Module, state_dict: Mapping[str, Any], prefix: str = "
         if isinstance(module, Digested):
             key = f"{prefix}{name}.{_KEY}" if name else prefix + _KEY
             if key in state_dict:
-                check_bytes(state_dict[key], module.digest, key.removesuffix("." + _KEY))
+                module.check(state_dict[key], key.removesuffix("." + _KEY))
 
 
 def guard(model: nn.Module) -> nn.Module:

@@ -10,6 +10,7 @@ from torch.nn.utils import parametrize
 
 from repcore_torch import fast_path
 from repcore_torch.digest import unguard
+from repcore_torch.family import settle
 from repcore_torch.linear import Linear
 from repcore_torch.normalise import BatchNorm, LayerNorm, RMSNorm
 from repcore_torch.slots import constraint_of
@@ -25,7 +26,8 @@ def fold(model: nn.Module) -> nn.Module:
 
     A constrained weight becomes a plain parameter, :class:`Linear` a ``torch.nn.Linear``, :class:`RMSNorm` a
     ``torch.nn.RMSNorm``, :class:`LayerNorm` a ``torch.nn.LayerNorm`` where the group permutes the features, and in ``eval`` mode
-    a :class:`BatchNorm` the layer that it replaced. Others stay.
+    a :class:`BatchNorm` the layer that it replaced. Others stay. A model that :class:`ACE` trains keeps what its branch does, if it
+    is on; ``ace.fold()`` is without.
 
     >>> import repcore as rc, torch
     >>> from repcore_torch import symmetrize
@@ -34,7 +36,7 @@ def fold(model: nn.Module) -> nn.Module:
     >>> [name for name, _ in fold(model).named_parameters()]
     ['0.weight', '0.bias']
     """
-    copy = unguard(deepcopy(model))
+    copy = settle(unguard(deepcopy(model)))
     for module in list(copy.modules()):
         if not parametrize.is_parametrized(module):
             continue

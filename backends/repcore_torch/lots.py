@@ -123,7 +123,7 @@ class Lot:
             sizes = torch.tensor(self.sizes, device=self.device)
             owner = torch.arange(len(self.sizes), device=self.device)
             # The last entry is 0, whatever it is multiplied by.
-            self._scale_of = owner.clamp(max=max(len(self.sizes) - 2, 0)).repeat_interleave(sizes)
+            self._scale_of = owner.clamp(max=max(len(self.sizes) - 2, 0)).repeat_interleave(sizes, output_size=sum(self.sizes))
         first, out = len(self.sizes) - 1, []
         for W in wide:
             out.append(W * numbers[first : first + len(W), None, None])

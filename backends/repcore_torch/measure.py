@@ -132,7 +132,8 @@ def _probe(model: nn.Module, site: rc.Site) -> rc.Probe | None:
 
 
 def _weight(model: nn.Module, view: Any, path: str, maps: Any) -> Tensor:
-    like = model.get_parameter(path)
+    owner, _, name = path.rpartition(".")
+    like: Any = getattr(model.get_submodule(owner), name)
     return torch.as_tensor(view.write(maps)).to(device=like.device, dtype=like.dtype)
 
 

@@ -66,6 +66,7 @@ class Term:
         self.share, self.steps, self.revise = share, steps, revise
         self._outer = rc.site_weights(weight, sites, "weight")
         self._inner = rc.site_weights(equivariant, sites, "equivariant")
+        self.scheduled = any(callable(w) for w in (*self._outer, *self._inner))
         self.both = any(callable(w) or w for w in self._inner)
         # The norm of each weight, and the measurements since it was chosen; singular vectors (parts, maps, dim X) by site.
         self.norms: list[Any] = ["fro" if norm == "auto" else norm for _ in sites]
@@ -86,10 +87,12 @@ class Term:
 
     def _per_map(self, lot: Lot, step: int, factor: float) -> _Weights:
         """The same for each map of a lot, on its device; divided by the norm of ones where a mean is asked for."""
-        outer, inner = self.weights(step, factor)
-        key = (id(lot), tuple(outer), tuple(inner))
+        # Without a schedule nothing has to be computed to know that nothing changed.
+        outer, inner = self.weights(step, factor) if self.scheduled else ([], [])
+        key = (id(lot), factor, tuple(outer), tuple(inner))
         found = self._weights.get(key)
         if found is None:
+            outer, inner = self.weights(step, factor)
             ones = lot.ones(self.norm if self.norm != "auto" else "fro") if self.reduction == "mean" else [1.0] * len(lot.owner)
             rows = [[each[lot.numbers[i]] / one for i, one in zip(lot.owner, ones, strict=True)] for each in (outer, inner)]
             both = torch.tensor(rows, dtype=lot.dtype.to_real(), device=lot.device)
@@ -125,7 +128,7 @@ class Term:
         self, lot: Lot, tensors: Sequence[Tensor], step: int, factor: float, counted: bool, wanted: bool
     ) -> tuple[Tensor, Gradient | None]:
         """The value of a lot and, if it is wanted, the gradient in the places of its weights."""
-        if torch.is_autocast_enabled(lot.device.type):
+        if lot.device.type != "meta" and torch.is_autocast_enabled(lot.device.type):
             # Autocast would round to half precision.
             with torch.autocast(lot.device.type, enabled=False):
                 return self.evaluate(lot, tensors, step, factor, counted, wanted)

@@ -17,6 +17,7 @@ from repcore_torch.linear import Linear
 from repcore_torch.nonlinear import Gate, NormNonlinearity
 from repcore_torch.normalise import BatchNorm, LayerNorm, RMSNorm
 from repcore_torch.pool import InvariantPool
+from repcore_torch.softening import Softening
 
 __all__ = ["constraint_of", "slots_of"]
 
@@ -55,12 +56,12 @@ def slots_of(model: nn.Module, *, shared: bool = False) -> list[rc.Slot]:
     return slots
 
 
-def constraint_of(module: nn.Module, name: str) -> Constraint | None:
-    """The constraint of a parameter, if it has one."""
+def constraint_of(module: nn.Module, name: str) -> Constraint | Softening | None:
+    """The constraint or the filter of a parameter, if it has one."""
     if not parametrize.is_parametrized(module, name):
         return None
     chains: Any = module.parametrizations
-    return next((c for c in chains[name] if isinstance(c, Constraint)), None)
+    return next((c for c in chains[name] if isinstance(c, Constraint | Softening)), None)
 
 
 def _weights(module: nn.Module) -> Iterator[tuple[str, Any]]:

@@ -20,7 +20,7 @@ from repcore_torch.normalise import BatchNorm, LayerNorm, RMSNorm
 from repcore_torch.projector import Projector
 from repcore_torch.slots import constraint_of, slots_of
 
-__all__ = ["read_map", "sites", "symmetrize"]
+__all__ = ["read_map", "sites", "source_of", "symmetrize"]
 
 _METHODS = ("constrain", "project")
 _STARTS = ("project", "rescale")
@@ -181,7 +181,7 @@ def _place(model: nn.Module, path: str) -> tuple[nn.Module, str]:
 def _carry_out(model: nn.Module, found: rc.Sites, method: Method, rescale: bool) -> None:
     """Do what the sites say, all or nothing."""
     norms = {site.slot.owner: site for site in found if site.plan is None}
-    weights = [(site, *_place(model, site.path), Projector(_source(site))) for site in found if site.plan is not None]
+    weights = [(site, *_place(model, site.path), Projector(source_of(site))) for site in found if site.plan is not None]
     for site, module, name, projector in weights:
         if projector.plan.is_complex and not getattr(module, name).is_complex():
             raise IncompatibleError(
@@ -192,11 +192,11 @@ def _carry_out(model: nn.Module, found: rc.Sites, method: Method, rescale: bool)
     undo: list[Callable[[], None]] = []
     try:
         for site, module, name, projector in weights:
-            before = getattr(module, name).detach().clone()
+            length = getattr(module, name).detach().norm() if rescale else None
             carry_out = _constrain if method == "constrain" else _project
             undo.append(carry_out(module, name, projector, site))
-            if rescale and site.slot.role != "bias":
-                _rescale(module, name, before)
+            if length is not None and site.slot.role != "bias":
+                _rescale(module, name, length)
         if method == "project":
             undo += [_average(model, site) for site in found if site.slot.kind == "batch_norm" and site.slot.role == "scale"]
         for owner, layer in layers:
@@ -214,7 +214,7 @@ def _carry_out(model: nn.Module, found: rc.Sites, method: Method, rescale: bool)
             )
 
 
-def _source(site: rc.Site) -> Any:
+def source_of(site: rc.Site) -> Any:
     # The space where it is known, for then the basis can be saved with the model.
     plan = site.plan
     for maps in (site.rule.maps, site.space):
@@ -228,7 +228,7 @@ def _source(site: rc.Site) -> Any:
     return plan
 
 
-def _features(site: rc.Site) -> rc.Hom | None:
+def features_of(site: rc.Site) -> rc.Hom | None:
     """X >> Y of the layer that a weight belongs to, for its weight only."""
     maps = getattr(site.rule.maps, "space", site.rule.maps)
     return maps if isinstance(maps, rc.Hom) and site.slot.role == "weight" and site.slot.kind != "attention" else None
@@ -246,7 +246,7 @@ def _constrain(module: nn.Module, name: str, projector: Projector, site: rc.Site
         module._parameters[name] = parameter
 
     try:
-        attach(module, name, Constraint(projector, site.view, site.label, _features(site)))
+        attach(module, name, Constraint(projector, site.view, site.label, features_of(site)))
     except BaseException:
         undo()
         raise
@@ -268,14 +268,14 @@ def _project(module: nn.Module, name: str, projector: Projector, site: rc.Site) 
 
 
 @torch.no_grad()
-def _rescale(module: nn.Module, name: str, before: Tensor) -> None:
+def _rescale(module: nn.Module, name: str, length: Tensor) -> None:
     """Give the projection of a weight the length that the weight had."""
     chains: Any = getattr(module, "parametrizations", {})
     # The basis is orthonormal, so that coefficients are as long as their weight.
     tensor = chains[name].original if name in chains else getattr(module, name)
-    length = tensor.norm()
-    if length > 0:
-        tensor.mul_(before.norm() / length)
+    now = tensor.norm()
+    if now > 0:
+        tensor.mul_(length / now)
 
 
 @torch.no_grad()

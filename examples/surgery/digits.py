@@ -26,7 +26,7 @@ import repcore_torch as rct
 
 C4 = rc.cyclic(4)  # quarter turns; mirrored digits are other signs
 BATCH = 64
-EPOCHS = {"cnn": 15, "vit": 50}
+EPOCHS = {"cnn": 30, "vit": 50}
 PROMISED = 1e-5  # relative error of float32 sums
 
 
@@ -148,7 +148,7 @@ def run(name: str, epochs: int, seed: int, data: Any) -> dict[str, tuple[Any, ..
         torch.manual_seed(seed)
         model = make()
         if kind == "symmetrised":
-            # The surgery: rules, which are above, and this call. A random weight has next to no equivariant part, hence "rescale".
+            # The surgery: rules, which are above, and this call; "rescale" because projected random weights are small.
             model = rct.symmetrize(model, rules, symmetry=C4, start="rescale")
         seconds = train(model, data[0], epochs, seed)
         rows[kind] = (*measure(model, data[1]), sum(p.numel() for p in model.parameters()), seconds)

@@ -30,7 +30,17 @@ from repcore.reps.scales import scale_squares
 from repcore.reps.tensors import Tensors, tensor_maps
 from repcore.reps.tree import Alt, Conjugate, Dual, Product, Realified, Rep, Restriction, Sum, Sym
 
-__all__ = ["Form", "Solver", "adjoint", "diagonal", "haar_mean_form", "invariant_form", "is_positive", "solved", "trace_of_product"]
+__all__ = [
+    "Form",
+    "Solver",
+    "adjoint",
+    "diagonal",
+    "haar_mean_form",
+    "invariant_form",
+    "is_positive",
+    "solved",
+    "trace_of_product",
+]
 
 Solver = Callable[[Hom], EquivariantBasis]
 
@@ -288,6 +298,7 @@ def _product(factors: Sequence[Rep], solve: Solver) -> Matrix | None:
 
 
 def diagonal(values: Sequence[Fraction]) -> Matrix:
+    """The diagonal matrix of rational numbers."""
     n = len(values)
     den = int(np.lcm.reduce([v.denominator for v in values])) if n else 1
     nums = np.array([int(v * den) for v in values], object).reshape(n, 1)

@@ -1,8 +1,8 @@
 """The Lie algebra of a compact group with an invariant inner product, and its generators in floating point.
 
 The inner product is <A, B> = Re tr(A^H B) / 2 in the defining representation, for which the usual rotations E_ij - E_ji are
-orthonormal. Group elements keep it, so that the Casimir operator, the sum of A_a A_a over an orthonormal basis, commutes with all of
-them and depends on the Lie algebra alone, not on the generators that span it or whose brackets do.
+orthonormal. Group elements keep it, so that the Casimir operator, the sum of A_a A_a over an orthonormal basis, commutes with all
+of them and depends on the Lie algebra alone, not on the generators that span it or whose brackets do.
 """
 
 from __future__ import annotations

@@ -32,10 +32,10 @@ class Raw:
         steps: the largest ||rho(s) - 1|| of a discrete generator.
     """
 
-    values: list[float] = field(default_factory=list)
-    errors: list[float] = field(default_factory=list)
-    lie: list[float] = field(default_factory=list)
-    steps: list[float] = field(default_factory=list)
+    values: list[float] = field(default_factory=list[float])
+    errors: list[float] = field(default_factory=list[float])
+    lie: list[float] = field(default_factory=list[float])
+    steps: list[float] = field(default_factory=list[float])
 
     def add(self, value: float, error: float, lie: float, step: float) -> int:
         """The number of a new one."""
@@ -63,8 +63,8 @@ def assemble(
     if bool(np.any((label == 0) & (values > 0))):
         near = float(values[(label == 0) & (values > 0)].min())
         raise SolveError(
-            f"space: a level of {space} has the value {near:.1e}, which float64 cannot tell from 0; choose better conditioned bases "
-            "of the representations"
+            f"space: a level of {space} has the value {near:.1e}, which float64 cannot tell from 0; choose better conditioned "
+            "bases of the representations"
         )
     merged = label[1:]
     count = int(label.max()) + 1

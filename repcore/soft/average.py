@@ -1,14 +1,15 @@
 """The mean of g s g^-1 over a group, for a discrete generator s: on an irreducible representation it is tr(s) / d.
 
 For a finite group it is the class sum, element by element. For others (O(n), and discrete groups that are not listed) it is the
-limit of T -> (T + g T g^-1) / 2 over random g, which halves the square of the distance to the mean at every step (Dixon, Mathematics
-of Computation 24, 1970); that the limit commutes with the generators is checked.
+limit of T -> (T + g T g^-1) / 2 over random g, which halves the square of the distance to the mean at every step (Dixon,
+Mathematics of Computation 24, 1970); that the limit commutes with the generators is checked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import cos, pi
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ class Conjugates:
         out = np.empty((len(self.of), *generators[0].shape), np.result_type(*generators))
         out[0] = generators[self.generator]
         for k in range(1, len(self.of)):
-            g = generators[self.by[k]]
+            g = generators[int(self.by[k])]
             out[k] = g @ out[self.of[k]] @ g.conj().T
         return out
 
@@ -64,6 +65,12 @@ class Discrete:
     classes: tuple[Conjugates, ...] | None
     exponent: int | None = None
     longest: int | None = None
+
+    @property
+    def farthest(self) -> float:
+        """sup ||rho(g) - 1||_2 over unitary representations: eigenvalues are roots of unity, never -1 for an odd exponent."""
+        odd = self.exponent is not None and self.exponent % 2 == 1
+        return 2 * cos(pi / (2 * self.exponent)) if odd and self.exponent else 2.0
 
 
 def discrete_of(group: Group) -> Discrete:
@@ -132,9 +139,10 @@ def random_elements(lie: Array, discrete: Sequence[Array], letters: Array, coeff
     d = lie.shape[1] if len(lie) else discrete[0].shape[0]
     out: list[Array] = []
     for word, c in zip(letters, coefficients, strict=True):
-        g = expm(np.tensordot(c, lie, 1)) if len(lie) else np.eye(d)
-        for i, k in word.tolist() if discrete else ():
-            g = g @ np.linalg.matrix_power(discrete[i], k)
+        g: Array = expm(np.tensordot(c, lie, 1)) if len(lie) else np.eye(d)
+        if discrete:
+            for i, k in word.tolist():
+                g = g @ np.linalg.matrix_power(discrete[int(i)], int(k))
         out.append(g)
     return np.stack(out)
 
@@ -150,7 +158,7 @@ def draws(rank: int, count: int, spread: float) -> tuple[Array, Array]:
     return letters, rng.standard_normal((_STEPS, rank)) * spread
 
 
-def random_mean(t: Array, elements: Iterable[Array], generators: Sequence[Array], lie: Array) -> Array:
+def random_mean(t: Array, elements: Iterable[Array], generators: Sequence[Array], lie: Sequence[Array]) -> Array:
     """The mean of g T g^-1 over the group, for Hermitian T; ``elements`` are random ones, in the same unitary representation.
 
     Raises:
@@ -169,7 +177,7 @@ def random_mean(t: Array, elements: Iterable[Array], generators: Sequence[Array]
     return (t + t.conj().T) / 2
 
 
-def _apart(t: Array, generators: Sequence[Array], lie: Array) -> float:
+def _apart(t: Array, generators: Sequence[Array], lie: Sequence[Array]) -> float:
     found = [float(np.linalg.norm(g @ t - t @ g)) for g in generators]
     found += [float(np.linalg.norm(a @ t - t @ a)) / max(float(np.linalg.norm(a, 2)), 1.0) for a in lie]
     return max(found, default=0.0)

@@ -1,9 +1,9 @@
 """The levels of one normal generator: two decompositions of matrices, and nothing of the size of the space of maps.
 
 With A_Y = U diag(mu) U^H and A_X = V diag(lambda) V^H normal, M -> A_Y M - M A_X is normal in the Frobenius product, with the
-eigenvectors u_i v_j^H and the eigenvalues mu_i - lambda_j. Its singular values are their moduli. Real matrices stay real: a real
-Schur form has blocks [[a, -w], [w, a]], and the maps between two of them are spanned by 1 and J, which commute with J and have the
-value |mu - lambda|, and by two reflections, which anticommute with it and have the value |mu - conj lambda|.
+eigenvectors u_i v_j^H and the eigenvalues mu_i - lambda_j. Its singular values are their moduli. Real matrices stay real: a
+real Schur form has blocks [[a, -w], [w, a]], and the maps between two of them are spanned by 1 and J, which commute with J and
+have the value |mu - lambda|, and by two reflections, which anticommute with it and have the value |mu - conj lambda|.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ def make_generator(space: Hom, generator: int, growth: Growth, length: float, di
         if a.rep not in found:
             found[a.rep] = _spectrum(images(a.rep)[generator].toarray() / length)
     is_complex = any(np.iscomplexobj(s.change) for s in found.values())
-    raw, blocks = Raw(), []
+    raw = Raw()
+    blocks: list[SpectralBlock] = []
     is_lie = generator >= len(space.group.discrete)
     for y in atoms(space.codomain):
         for x in atoms(space.domain):

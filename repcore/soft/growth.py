@@ -44,11 +44,13 @@ class Growth:
     def chords(self, reach: float | None, word: int) -> Floats:
         """(levels,) for orthogonal X and Y that keep the levels: a bound on ||rho(g) - 1||_2 on each of them.
 
-        For g = s_1 ... s_k exp(A), k <= word and |A| <= reach; for all g where ``reach`` is None. On a level A has eigenvalues i theta
-        with |theta| <= |A| sqrt(lie), and |exp(i theta) - 1| = 2 |sin(theta / 2)|.
+        For g = s_1 ... s_k exp(A), k <= word and |A| <= reach; for all g where ``reach`` is None. On a level A has eigenvalues
+        i theta with |theta| <= |A| sqrt(lie), and |exp(i theta) - 1| = 2 |sin(theta / 2)|.
         """
         zero = np.arange(len(self.lie)) == 0
-        if reach is None:
+        if not self.invariant:
+            out = np.full(len(self.lie), self.farthest)
+        elif reach is None:
             out = np.full(len(self.lie), self.farthest)
             if self.longest is not None:
                 out = np.minimum(out, self.longest * self.steps)

@@ -4,16 +4,16 @@ On maps g acts by M -> rho_Y(g) M rho_X(g)^-1. The Laplacian
 
     Delta = - sum_a A_a A_a  +  sum_s (2 - mean of (c + c^-1) over the conjugates c of s),
 
-over an orthonormal basis A_a of the Lie algebra and the discrete generators s up to conjugation, commutes with the group. So it is
-a number on each irreducible part of Hom(X, Y), 0 on the equivariant maps and nowhere else. With V_i and W_j irreducible the maps
-V_i -> W_j have dimension d_i d_j, and their small Laplacian is diagonalised once for all copies.
+over an orthonormal basis A_a of the Lie algebra and the discrete generators s up to conjugation, commutes with the group. So it
+is a number on each irreducible part of Hom(X, Y), 0 on the equivariant maps and nowhere else. With V_i and W_j irreducible the
+maps V_i -> W_j have dimension d_i d_j, and their small Laplacian is diagonalised once for all copies.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import cos, pi, sqrt
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -109,7 +109,6 @@ def make_isotypic(space: Hom, decompose: Callable[[Sequence[Rep]], Sequence[Deco
                         pairs[w, v] = _pair(w, v, acting[w], acting[v], discrete, raw, residual)
             blocks.append(_block(y, x, left, right, pairs))
     is_complex = any(d.is_complex for d in found.values())
-    odd = discrete.exponent if discrete.exponent is not None and discrete.exponent % 2 else None
     has_lie = len(algebra.mix) > 0
     none = np.zeros(0)
     growth = Growth(
@@ -119,7 +118,7 @@ def make_isotypic(space: Hom, decompose: Callable[[Sequence[Rep]], Sequence[Deco
         bool(discrete.numbers),
         none,
         none,
-        farthest=2.0 if odd is None else 2 * cos(pi / (2 * odd)),
+        farthest=discrete.farthest if not has_lie else 2.0,
         longest=discrete.longest if not has_lie else None,
     )
     return assemble(space, raw, blocks, "isotypic", growth, is_complex=is_complex)
@@ -194,7 +193,8 @@ def _pair(w: Irrep, v: Irrep, on_w: _Images, on_v: _Images, discrete: Discrete, 
     scale = size**2 + 4 * len(discrete.numbers)
     # Rounding of the operator and of its eigenvalues, and how far the irreducible matrices are off.
     error = (64 * EPS * n + 16 * residual) * max(scale, 1.0)
-    laplacian = np.zeros((n, n), np.result_type(on_w.casimir, on_v.casimir))
+    kind = np.result_type(*(x for side in (on_w, on_v) for x in (side.casimir, *side.discrete)))
+    laplacian = np.zeros((n, n), kind)
     if len(on_w.lie):
         cross = on_w.lie.reshape(len(on_w.lie), -1).T @ on_v.lie.swapaxes(1, 2).reshape(len(on_v.lie), -1)
         cross = cross.reshape(w.dim, w.dim, v.dim, v.dim).swapaxes(1, 2).reshape(n, n)

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from repcore.defect import as_map
 from repcore.errors import IncompatibleError
 from repcore.reps.hom import Hom
 from repcore.soft.bound import SoftBound, make_bound
 from repcore.soft.profile import Cutoff, Heat, Level, Tikhonov
 from repcore.soft.spectral import SpectralPlan
+from repcore.soft.tangent import Tangent, tangent
 
 __all__ = ["Soft", "make_soft"]
 
@@ -62,7 +64,7 @@ class Soft:
 
     @property
     def spectrum(self) -> Array:
-        """A structured array, a row for each level: value, multiplicity, gain, and share, the softness if it is the last one kept."""
+        """A structured array, a row a level: value, multiplicity, gain, and share, the softness if it is the last one kept."""
         plan = self.plan
         out = np.zeros(len(plan), [("value", "f8"), ("multiplicity", "i8"), ("gain", "f8"), ("share", "f8")])
         out["value"], out["multiplicity"], out["gain"], out["share"] = plan.values, plan.multiplicities, self.gains, plan.shares
@@ -110,8 +112,9 @@ class Soft:
             ||D(g)||_F^2 = sum_l ||g M_l - M_l||_F^2 <= sum_l c_l^2 ||M_l||_F^2,
 
         with c_l <= 2 for every g: never more than 2 ||M - P M||_F, and less for finite groups whose words are short or whose
-        elements have odd order. In a ball c_l = 2 sin(min(pi, b_l r) / 2) <= b_l r, r the reach, and so much more for each letter. For
-        a connected group c_l = 2 is the smallest number that serves for all g, so that the diameter of the group plays no part.
+        elements have odd order. For a connected group c_l = 2 is the smallest number that serves for all g, so that its diameter
+        plays no part. In a ball c_l = 2 sin(min(pi, b_l r) / 2) <= b_l r, r the reach, and more for each letter; and the bound is
+        at most r ||A_Y M - M A_X||_F for the worst A of norm 1.
         For other groups see ``docs/explanation/softness``; they need a range.
 
         Args:
@@ -124,15 +127,15 @@ class Soft:
         Raises:
             IncompatibleError: another shape; a group that is not compact without a range.
         """
-        w = np.asarray(weight)
-        if w.shape != self.plan.shape:
-            raise IncompatibleError(f"weight: has shape {w.shape}, expected {self.plan.shape}; bound one map at a time")
+        w = as_map(weight, self.plan.shape)
         energies = self.plan.energies(w)
-        if not np.isfinite(energies).all():
-            raise IncompatibleError("weight: has entries that are not finite, so that no bound holds")
         if filtered:
             energies = energies * np.abs(self.gains) ** 2
-        return make_bound(energies, self.plan.values, self.plan.growth, reach, word)
+
+        def of_map() -> Tangent:
+            return tangent(self.space, self.project(w) if filtered else w)
+
+        return make_bound(energies, self.plan.growth, of_map, reach, word)
 
     def explain(self) -> str:
         """The levels as a table, with what was asked for, what was made of it, and whether there are equivariant maps at all."""

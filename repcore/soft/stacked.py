@@ -1,13 +1,14 @@
 """The levels of any generators, from the singular value decomposition of the stacked constraint itself; small spaces only.
 
 For generators that are not normal the singular values of M -> A M - M B do not factor: they are not |mu_i - lambda_j|, and the
-singular vectors are no products. (A = [[0, 1], [0, 0]] has the eigenvalue 0 alone, and A M - M A the singular values 0, 1 and
-sqrt 2.) So for groups that are not compact, and for representations that are not orthogonal, the constraint of each pair of distinct
-summands is decomposed as it stands; copies stay factored.
+singular vectors are no products. (A = [[0, 1], [0, 0]] has the eigenvalue 0 alone, and M -> A M - M A the singular values 0 and
+sqrt 2, twice each.) So for groups that are not compact, and for representations that are not orthogonal, the constraint of each
+pair of distinct summands is decomposed as it stands; copies stay factored.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import sqrt
 from typing import Any
 
@@ -17,83 +18,94 @@ import numpy.typing as npt
 from repcore.errors import MemoryLimitError, SolveError
 from repcore.reps.atoms import atoms
 from repcore.reps.hom import Hom
-from repcore.soft.algebra import EPS, images, make_algebra
+from repcore.reps.tree import Rep
+from repcore.soft.algebra import EPS, images, spanned
 from repcore.soft.assemble import Raw, assemble
+from repcore.soft.average import discrete_of
 from repcore.soft.growth import Growth
 from repcore.soft.spectral import Cells, SpectralBlock, SpectralPlan
+from repcore.soft.tangent import span_of
 
-__all__ = ["LIMIT", "acting", "growth_of", "make_stacked"]
+__all__ = ["LIMIT", "growth_of", "make_stacked"]
 
 Array = npt.NDArray[Any]
 
 # The largest number of maps between two distinct summands that is decomposed: 2,000 take about half a minute and 0.3 GB.
 LIMIT = 2000
 
+# Up to this dimension the sharper of two bounds on the logarithmic norm is computed: an eigenvalue of a matrix of its square.
+_SMALL = 24
 
-def acting(space: Hom) -> tuple[list[Array], list[Array]]:
-    """How to act: for Y and X, summand by summand, (generators, d, d), with an orthonormal basis of the span of the Lie generators first.
 
-    Returns:
-        One list for Y and one for X, each with an array for every distinct summand; the Lie part has ``_rank(space)`` entries.
+@dataclass(frozen=True, eq=False)
+class _Action:
+    """How a group acts on a distinct summand.
+
+    Attributes:
+        rep: the summand.
+        lie: (rank, d, d) an orthonormal basis of the span of the Lie generators.
+        discrete: the discrete generators but the identity.
     """
-    first = len(space.group.discrete)
-    algebra = _span(space)
-    moving = [i for i, g in enumerate(space.group.discrete) if not g.is_identity]
-    out: list[list[Array]] = []
-    for rep in (space.codomain, space.domain):
-        side: list[Array] = []
-        for a in atoms(rep):
-            dense = [m.toarray() for m in images(a.rep)]
-            lie = algebra.act(dense[first:]) if len(algebra.mix) else np.zeros((0, a.rep.dim, a.rep.dim))
-            side.append(np.stack([*lie, *(dense[i] for i in moving)]) if len(lie) + len(moving) else lie)
-        out.append(side)
-    return out[0], out[1]
 
-
-def _span(space: Hom) -> Any:
-    first = len(space.group.discrete)
-    return make_algebra([m.toarray() for m in images(space.group.rep)[first:]], close=False)
+    rep: Rep
+    lie: Array
+    discrete: list[Array]
 
 
 def growth_of(space: Hom, *, is_orthogonal: bool, invariant: bool) -> Growth:
     """What bounds on the defect need, without the arrays.
 
-    The logarithmic norm of A is the largest eigenvalue of its Hermitian part S, and |exp(A)|_2 <= exp of it (Dahlquist 1958). For
-    a unit vector t that of sum_a t_a A_a is at most sqrt(|sum_a S_a^2|_2), since (x^H S x)^2 <= x^H S^2 x.
+    The logarithmic norm of A is the largest eigenvalue of its Hermitian part, and |exp(A)|_2 <= exp of it (Dahlquist 1958).
     """
-    ys, xs = acting(space)
-    rank = len(_span(space).mix)
-    rates, factors = (
-        [max((f(a) for a in side), default=low) for side in (ys, xs)] for f, low in ((_rate(rank), 0.0), (_factor(rank), 1.0))
-    )
-    if is_orthogonal:
-        rates, factors = [0.0, 0.0], [1.0, 1.0]
-    none = np.zeros(0)
+    ys, xs = _acting(space)
+    rates, factors = (0.0, 0.0), (1.0, 1.0)
+    if not is_orthogonal:
+        rates = (max(map(_rate, ys), default=0.0), max(map(_rate, xs), default=0.0))
+        factors = (max(map(_factor, ys), default=1.0), max(map(_factor, xs), default=1.0))
     moving = any(not g.is_identity for g in space.group.discrete)
-    return Growth(
-        is_orthogonal, invariant, rank > 0, moving, none, none, rates=(rates[0], rates[1]), factors=(factors[0], factors[1])
-    )
+    has_lie = any(not a.is_zero for a in space.group.lie)
+    none = np.zeros(0)
+    farthest = discrete_of(space.group).farthest if is_orthogonal and not has_lie else 2.0
+    return Growth(is_orthogonal, invariant, has_lie, moving, none, none, farthest, rates=rates, factors=factors)
 
 
-def _rate(rank: int) -> Any:
-    def rate(a: Array) -> float:
-        s = (a[:rank] + a[:rank].conj().swapaxes(1, 2)) / 2
-        return sqrt(float(np.linalg.norm(np.einsum("aij,ajk->ik", s, s), 2))) if rank else 0.0
+def _acting(space: Hom) -> tuple[list[_Action], list[_Action]]:
+    """The action on the distinct summands of Y and of X, in the order of ``atoms``."""
+    first = len(space.group.discrete)
+    algebra = span_of(space)
+    moving = [i for i, g in enumerate(space.group.discrete) if not g.is_identity]
 
-    return rate
+    def action(rep: Rep) -> _Action:
+        dense: list[Array] = [m.toarray() for m in images(rep)]
+        lie = algebra.act(dense[first:]) if len(algebra.mix) else np.zeros((0, rep.dim, rep.dim))
+        return _Action(rep, lie, [dense[i] for i in moving])
+
+    return [action(a.rep) for a in atoms(space.codomain)], [action(a.rep) for a in atoms(space.domain)]
 
 
-def _factor(rank: int) -> Any:
-    def factor(a: Array) -> float:
-        return max(
-            [
-                1.0,
-                *(float(np.linalg.norm(g, 2)) for g in a[rank:]),
-                *(float(np.linalg.norm(np.linalg.inv(g), 2)) for g in a[rank:]),
-            ]
-        )
+def _rate(action: _Action) -> float:
+    """A bound on the logarithmic norm of sum_a t_a A_a over all unit vectors t.
 
-    return factor
+    With S_a the Hermitian parts it is at most the root of the largest value of sum_a (x^H S_a x)^2 over unit vectors x. That is
+    x (x) x against sum_a S_a (x) S_a, and each term is at most x^H S_a^2 x.
+    """
+    if not len(action.lie):
+        return 0.0
+    s = (action.lie + action.lie.conj().swapaxes(1, 2)) / 2
+    d = s.shape[1]
+    found = spanned(np.einsum("aij,ajk->ik", s, s))
+    if len(s) > 1 and d <= _SMALL:
+        pairs = np.einsum("aij,akl->ikjl", s, s).reshape(d * d, d * d)
+        # x (x) x is symmetric, so that the antisymmetric part plays no role.
+        swap: npt.NDArray[np.int64] = np.arange(d * d, dtype=np.int64).reshape(d, d).T.ravel()
+        pairs = (pairs + pairs[swap]) / 2
+        found = min(found, max(float(np.linalg.eigvalsh((pairs + pairs.conj().T) / 2)[-1]), 0.0))
+    return sqrt(found) * (1 + 64 * EPS * d)
+
+
+def _factor(action: _Action) -> float:
+    """The largest spectral norm of a discrete generator or its inverse, at least 1."""
+    return max([1.0, *(spanned(x) for g in action.discrete for x in (g, np.linalg.inv(g)))])
 
 
 def make_stacked(space: Hom, growth: Growth, dim: int) -> SpectralPlan:
@@ -110,9 +122,9 @@ def make_stacked(space: Hom, growth: Growth, dim: int) -> SpectralPlan:
 
     Cost: for a pair of dimensions n and m O(generators (n m)^3).
     """
-    ys, xs = acting(space)
-    rank = len(_span(space).mix)
-    raw, blocks = Raw(), []
+    ys, xs = _acting(space)
+    raw = Raw()
+    blocks: list[SpectralBlock] = []
     for y, on_y in zip(atoms(space.codomain), ys, strict=True):
         for x, on_x in zip(atoms(space.domain), xs, strict=True):
             n, m = y.rep.dim, x.rep.dim
@@ -122,7 +134,7 @@ def make_stacked(space: Hom, growth: Growth, dim: int) -> SpectralPlan:
                     f"decomposition of that size; at most {LIMIT}. Split the representations into summands, or use a group with "
                     "one normal generator or a compact one, which need none"
                 )
-            values, q, lie, error = _decomposed(on_y, on_x, rank)
+            values, q, lie, error = _decomposed(on_y, on_x)
             ids = np.empty(n * m, np.int64)
             parts = np.split(np.arange(n * m), 1 + np.flatnonzero(np.diff(values) > 2 * error))
             for part in parts:
@@ -133,7 +145,7 @@ def make_stacked(space: Hom, growth: Growth, dim: int) -> SpectralPlan:
                     ids[part] = raw.add(value, error, float(lie[part].max()), min(value, 2.0))
             cells = Cells(np.arange(n * m).reshape(1, 1, -1), q[None], ids[None])
             blocks.append(SpectralBlock(y.positions, x.positions, None, None, np.full((n, m), -1, np.int64), (cells,)))
-    is_complex = any(np.iscomplexobj(a) for a in (*ys, *xs))
+    is_complex = any(np.iscomplexobj(m) for a in (*ys, *xs) for m in (a.lie, *a.discrete))
     plan = assemble(space, raw, blocks, "stacked", growth, is_complex=is_complex)
     if plan.strict != dim:
         raise SolveError(
@@ -143,15 +155,22 @@ def make_stacked(space: Hom, growth: Growth, dim: int) -> SpectralPlan:
     return plan
 
 
-def _decomposed(on_y: Array, on_x: Array, rank: int) -> tuple[Array, Array, Array, float]:
-    """Ascending singular values, right singular vectors v as columns, ||L_lie v||^2, and a bound on the rounding of the values."""
-    n, m = on_y.shape[-1], on_x.shape[-1]
-    stack = [np.kron(a, np.eye(m)) - np.kron(np.eye(n), b.T) for a, b in zip(on_y, on_x, strict=True)]
+def _decomposed(on_y: _Action, on_x: _Action) -> tuple[Array, Array, Array, float]:
+    """Ascending singular values, right singular vectors v as columns, ||L_lie v||^2, and a bound on the rounding of values."""
+    n, m = on_y.rep.dim, on_x.rep.dim
+    smooth = [_constraint(a, b) for a, b in zip(on_y.lie, on_x.lie, strict=True)]
+    stack = [*smooth, *(_constraint(a, b) for a, b in zip(on_y.discrete, on_x.discrete, strict=True))]
     if not stack:
         return np.zeros(n * m), np.eye(n * m), np.zeros(n * m), 0.0
-    whole = np.concatenate(stack)
     # The triangular factor has the same singular values and right vectors.
-    _, s, vh = np.linalg.svd(np.linalg.qr(whole, mode="r"))
-    q = vh.conj().T[:, ::-1]
-    lie = sum((np.linalg.norm(a @ q, axis=0) ** 2 for a in stack[:rank]), np.zeros(n * m))
-    return s[::-1], np.ascontiguousarray(q), np.asarray(lie), 64 * EPS * n * m * float(s[0])
+    _, s, vh = np.linalg.svd(np.linalg.qr(np.concatenate(stack), mode="r"))
+    q: Array = np.ascontiguousarray(vh.conj().T[:, ::-1])
+    lie = np.zeros(n * m)
+    for x in smooth:
+        lie += np.linalg.norm(x @ q, axis=0) ** 2
+    return s[::-1], q, lie, 64 * EPS * n * m * float(s[0])
+
+
+def _constraint(a: Array, b: Array) -> Array:
+    """M -> a M - M b on row-major vectors."""
+    return np.kron(a, np.eye(len(b))) - np.kron(np.eye(len(a)), b.T)

@@ -87,7 +87,7 @@ def soften(
     >>> soft = rc.soften(V >> V, cutoff=1.5)
     >>> [(round(x.eigenvalue, 9), x.multiplicity, x.gain) for x in soft.levels]     # l(l + 1) for l = 0, 1, 2
     [(0.0, 1, 1.0), (2.0, 3, 1.0), (6.0, 5, 0.0)]
-    >>> soft.project(np.diag([1.0, 2.0, 3.0])).round(12).tolist()
+    >>> (soft.project(np.diag([1.0, 2.0, 3.0])).round(12) + 0.0).tolist()
     [[2.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 2.0]]
     >>> rc.soften(V >> V, keep=0.5).softness            # 3 of 8: half would cut through a level
     0.375

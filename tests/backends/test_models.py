@@ -199,6 +199,20 @@ def test_a_name_that_is_nearly_right_is_told() -> None:
     assert layers(model) == before
 
 
+@pytest.mark.parametrize("piece", [1, 2000, 2**18])
+def test_weights_formed_in_pieces_are_those_formed_at_once(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("repcore_torch.maps._PIECE", piece)
+    R = rc.regular(D4)
+    for space in (rc.kernels(3 * R >> 5 * R, 3), rc.kernels(2 * rc.trivial(D4) >> 3 * R, 5), 4 * R >> rc.trivial(D4)):
+        projector = rct.Projector(space)
+        W, theta = torch.randn(projector.shape), torch.nn.Parameter(torch.randn(projector.dim))
+        # A batch of one goes another way.
+        assert torch.equal(projector.expand(theta), projector.expand(theta[None])[0])
+        assert torch.allclose(projector.coefficients(W), projector.coefficients(W[None])[0], rtol=0, atol=1e-5)
+        projector.expand(theta).backward(W)
+        assert torch.equal(theta.grad, projector.coefficients(W))
+
+
 # -- a vision transformer ----------------------------------------------------------------------------------------------
 
 
@@ -345,6 +359,7 @@ def check_jax(params: Any, apply: Callable[[Any, Any], Any], rules: Any, x: np.n
         assert spread(run(weights, x)) > 0.01
 
 
+@pytest.mark.slow
 def test_flax_linen() -> None:
     jax = pytest.importorskip("jax")
     nn = pytest.importorskip("flax.linen")

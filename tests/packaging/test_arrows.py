@@ -28,6 +28,7 @@ LAYERS = (
     ("store",),
     ("spec",),
     ("rules",),
+    ("adaptive",),
     ("interchange",),
     ("word", "sample", "report", "measure"),
     ("plot",),
@@ -40,6 +41,7 @@ RANK = {room: rank for rank, room in enumerate(room for step in LAYERS for room 
 # Arrows that run back all the same: a file, the room that it reaches up to, and the public name that needs it.
 SHORTHANDS = {
     ("repcore/groups/group.py", "reps"): "G.rep, the defining representation",
+    ("repcore/adaptive/history.py", "plot"): "history.plot(), its picture",
     ("repcore/report.py", "plot"): "report.plot(), its picture",
     ("repcore/reps/tree.py", "decompose"): "V.orthogonalised(), its type",
     ("repcore/reps/tree.py", "store"): "V.gram(), V.orthogonalised()",

@@ -1,0 +1,201 @@
+"""`Branch`: the parametrisation W = E + gamma s N / ||N|| of one weight; `Layer`: the weights that share their gammas and norms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import repcore as rc
+from repcore import IncompatibleError
+from repcore_torch.constraint import Constraint
+from repcore_torch.homotopy import blended
+
+__all__ = ["KINDS", "Branch", "Layer", "Rows", "rows_of"]
+
+KINDS = ("layer", "channel", "irrep", "shared")
+
+
+class Branch(Constraint):
+    """theta -> E + gamma s N / ||N||, with E = sum_a theta_a B_a and N = (I - P) M for a free tensor M; see :class:`ACE`.
+
+    ``original`` is theta and ``free`` is M, both parameters; ``gamma`` (k,) is a buffer. Norms and gammas are those of the layer, so
+    the weights of a layer are formed together: once a forward pass of the model, or at each look at one of them outside.
+    """
+
+    gamma: Tensor
+
+    def __init__(self, space: Any, view: Any, label: str, maps: Any, rows: Rows, tensor: Tensor) -> None:
+        super().__init__(space, view, label, maps)
+        self.rows = rows
+        self.free = nn.Parameter(tensor.detach().clone(), requires_grad=tensor.requires_grad)
+        self.register_buffer("gamma", torch.zeros(rows.count, dtype=_real(tensor), device=tensor.device))
+        # Not modules, so that nothing within is found twice: the weights of all layers, and the one of a pass that is under way.
+        self.family: Any = None
+        self.ready: Tensor | None = None
+
+    def forward(self, theta: Tensor) -> Tensor:
+        """theta (*batch, dim) -> the weight."""
+        if self.ready is not None:
+            return self.ready
+        if self.family is None or not self.family.on:
+            return super().forward(theta)
+        return self.family.weight_of(self)
+
+    def index(self, device: torch.device) -> Tensor:
+        """The gamma of each row."""
+        return self.rows.index.to(device)
+
+
+class Rows:
+    """Which gamma each row of a map takes: those of ``basis^T W`` for a basis, of W without.
+
+    Attributes:
+        index: (dim Y,) from 0 to count - 1.
+        count: the number k of gammas.
+        basis: (dim Y, dim Y) orthogonal, or None where the rows themselves are meant.
+    """
+
+    def __init__(self, index: np.ndarray, count: int, basis: np.ndarray | None = None) -> None:
+        self.index = torch.from_numpy(np.ascontiguousarray(index, dtype=np.int64))
+        self.count = count
+        self.basis = None if basis is None else torch.from_numpy(np.ascontiguousarray(basis))
+
+    def turn(self, W: Tensor, back: bool = False) -> Tensor:
+        """basis^T W, or basis W."""
+        if self.basis is None:
+            return W
+        basis = self.basis.to(W)
+        return (basis if back else basis.mH) @ W
+
+
+class Layer:
+    """Weights with one norm and k gammas.
+
+    Args:
+        name: of the layer.
+        branches: its weights.
+        places: the module and the name of each.
+        scale: s, a number, or None for the norm of the equivariant part.
+    """
+
+    def __init__(self, name: str, branches: Sequence[Branch], places: Sequence[tuple[nn.Module, str]], scale: float | None) -> None:
+        self.name, self.branches, self.places = name, list(branches), list(places)
+        self.count = branches[0].rows.count
+        # Where every equivariant weight is 0, its norm says nothing.
+        self.scale = 1.0 if scale is None and all(b.projector.dim == 0 for b in branches) else scale
+        self.live = torch.from_numpy(np.logical_or.reduce([_live(b) for b in branches]))
+
+    def thetas(self) -> list[Tensor]:
+        """The coefficients, as they are now."""
+        return [_chains(module)[name].original for module, name in self.places]
+
+    def parts(self) -> tuple[list[Tensor], list[Tensor], Tensor, Tensor]:
+        """E and turned N of each weight as maps; ||N||^2 of each gamma, where there is any; and s / sqrt(k)."""
+        inside, outside = [], []
+        for branch, theta in zip(self.branches, self.thetas(), strict=True):
+            M = branch.view.read(branch.free)
+            inside.append(branch.projector.expand(theta))
+            outside.append(branch.rows.turn(M - branch.projector(M)))
+        squares = torch.zeros(self.count, dtype=_real(inside[0]), device=inside[0].device)
+        for branch, N in zip(self.branches, outside, strict=True):
+            rows = (N.conj() * N).real.sum(-1).reshape(-1, N.shape[-2]).sum(0)
+            squares = squares + torch.zeros_like(squares).index_add(0, branch.index(rows.device), rows.to(squares.dtype))
+        live = self.live.to(squares.device) & (squares > 0)
+        return inside, outside, torch.where(live, squares, torch.inf), self.size() / self.count**0.5
+
+    def size(self) -> Tensor:
+        """s: the scale, by default ||E||; the basis is orthonormal, so that this is ||theta||."""
+        thetas = self.thetas()
+        like = torch.zeros((), dtype=_real(thetas[0]), device=thetas[0].device)
+        if self.scale is not None:
+            return like + self.scale
+        total = torch.stack([(t.conj() * t).real.sum() for t in thetas]).sum()
+        # The derivative of a root at 0 is infinite.
+        return torch.where(total > 0, torch.where(total > 0, total, 1).sqrt(), 0)
+
+    def weights(self, gamma: Tensor) -> list[Tensor]:
+        """The weights for gammas (k,), by differentiable operations."""
+        inside, outside, squares, size = self.parts()
+        share = gamma.to(size.dtype) * size / squares.sqrt()
+        out = []
+        for branch, E, N in zip(self.branches, inside, outside, strict=True):
+            rows = share.index_select(0, branch.index(share.device)).unsqueeze(-1)
+            out.append(branch.view.write(_added(branch, E, rows, N)))
+        return out
+
+    def strict(self) -> list[Tensor]:
+        """E of each weight."""
+        return [Constraint.forward(branch, theta) for branch, theta in zip(self.branches, self.thetas(), strict=True)]
+
+    @torch.no_grad()
+    def defect(self) -> tuple[Tensor, Tensor]:
+        """||W - P W||_F = s sqrt(mean of gamma^2 where N lives), and ||P W||_F."""
+        _, _, squares, size = self.parts()
+        gamma = torch.where(squares.isinf(), 0, self.branches[0].gamma.to(size.dtype))
+        theta = torch.stack([(t.conj() * t).real.sum() for t in self.thetas()]).sum().sqrt()
+        return (gamma.square().sum().sqrt() * size), theta
+
+
+def rows_of(site: rc.Site, per: str) -> Rows:
+    """Which rows of a weight share a gamma, for one of ``KINDS``.
+
+    Raises:
+        IncompatibleError: the space is not known, or acts on more than the rows.
+    """
+    rows = site.view.rows if site.view is not None else 0
+    if per in ("layer", "shared"):
+        return Rows(np.zeros(rows), 1)
+    Y = None if site.space is None else site.space.codomain
+    if Y is None or Y.dim != rows:
+        raise IncompatibleError(f"per={per!r}: the outputs of {site.path!r} are not known as a representation; take per='layer'")
+    if per == "channel":
+        index, count = np.zeros(rows), 0
+        for field in rc.fields(Y):
+            index[field.positions] = np.arange(count, count + field.copies)[:, None]
+            count += field.copies
+        return Rows(index, count)
+    found = rc.decompose(Y)
+    if not found.is_orthogonal:
+        raise IncompatibleError(f"per='irrep': the outputs of {site.path!r} are not orthogonal; take Y.orthogonalised()")
+    turned = np.concatenate([np.full(c.dim, k) for k, c in enumerate(found)])
+    basis = np.concatenate([c.basis.toarray() if hasattr(c.basis, "toarray") else c.basis for c in found], 1)
+    weight = np.stack([(abs(basis[:, turned == k]) ** 2).sum(1) for k in range(len(found))])
+    # A row that lies in one component as a whole needs no change of basis.
+    if (weight.max(0) > 1 - rows * np.finfo(float).eps * 8).all():
+        return Rows(weight.argmax(0), len(found))
+    return Rows(turned, len(found), basis)
+
+
+def _added(branch: Branch, E: Tensor, rows: Tensor, N: Tensor) -> Tensor:
+    if branch.rows.basis is None:
+        return blended(E, rows, N)
+    return blended(E, (rows != 0).any(), branch.rows.turn(rows * N, back=True))
+
+
+def _live(branch: Branch) -> np.ndarray:
+    """Which gammas have anything that is not equivariant: from a random matrix, whose residual is then far above rounding."""
+    plan = branch.projector.plan
+    if plan.dim == plan.shape[0] * plan.shape[1]:
+        return np.zeros(branch.rows.count, bool)
+    if branch.rows.count == 1:
+        return np.ones(1, bool)
+    draw = np.random.default_rng(0).standard_normal(plan.shape)
+    rest = draw - np.asarray(plan.project(draw))
+    if branch.rows.basis is not None:
+        rest = branch.rows.basis.numpy().conj().T @ rest
+    squares = np.zeros(branch.rows.count)
+    np.add.at(squares, branch.rows.index.numpy(), (abs(rest) ** 2).sum(1))
+    unit = np.finfo(float).eps
+    return squares > (sum(plan.shape) * unit) ** 2 * draw.size
+
+
+def _chains(module: nn.Module) -> Any:
+    return module.parametrizations
+
+
+def _real(tensor: Tensor) -> torch.dtype:
+    return torch.promote_types(tensor.dtype, torch.float32).to_real()
