@@ -11,6 +11,7 @@ from repcore_jax.penalty import penalty, spectral_state
 from repcore_jax.pool import InvariantPool, invariant_pool
 from repcore_jax.projector import Projector, projector
 from repcore_jax.regulariser import Regulariser, RegulariserState, regulariser
+from repcore_jax.soften import SoftProjector, SoftSymmetry, soft_projector, soften
 from repcore_jax.spectral import SpectralState
 from repcore_jax.surgery import Symmetry, symmetrize, symmetry_of
 from repcore_jax.transform import keep_equivariant
@@ -25,6 +26,8 @@ __all__ = [
     "Projector",
     "Regulariser",
     "RegulariserState",
+    "SoftProjector",
+    "SoftSymmetry",
     "SpectralState",
     "Symmetry",
     "batch_norm",
@@ -43,6 +46,8 @@ __all__ = [
     "regulariser",
     "rms_norm",
     "save",
+    "soft_projector",
+    "soften",
     "spectral_state",
     "symmetrize",
     "symmetry_of",

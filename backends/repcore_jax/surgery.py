@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, overload
 
 import jax
@@ -19,9 +19,9 @@ from repcore_jax.slots import leaves_of, slots_of
 
 __all__ = ["Symmetry", "symmetrize", "symmetry_of"]
 
-_STARTS = ("project", "rescale")
-
 Start = Literal["project", "rescale"]
+
+_Verb = Callable[[Any, Projector, Array], Array]
 
 
 @jax.tree_util.register_static
@@ -46,33 +46,24 @@ class Symmetry:
 
     def project(self, params: Any, *, start: Start = "project") -> Any:
         """Each weight replaced by its projection; with ``start="rescale"`` as long as it was, see :func:`symmetrize`."""
-        if start not in _STARTS:
-            raise IncompatibleError(f"start is {start!r}; choose one of {', '.join(map(repr, _STARTS))}")
-
-        def projected(site: Any, P: Projector, leaf: Array) -> Array:
-            W = site.view.write(P(site.view.read(leaf)))
-            if start == "project" or site.slot.role == "bias":
-                return W
-            before, after = jnp.linalg.norm(leaf.ravel()), jnp.linalg.norm(W.ravel())
-            return (W * jnp.where(after > 0, before / jnp.where(after > 0, after, 1), 1)).astype(W.dtype)
-
-        return self._mapped(params, projected, "shape")
+        if start not in _VERBS:
+            raise IncompatibleError(f"start is {start!r}; choose one of {', '.join(map(repr, _VERBS))}")
+        return self._mapped(params, _VERBS[start])
 
     def coefficients(self, params: Any) -> Any:
         """Each weight replaced by its coefficients (..., dim)."""
-        return self._mapped(params, lambda site, P, leaf: P.coefficients(site.view.read(leaf)), "shape")
+        return self._mapped(params, _coefficients)
 
     def expand(self, thetas: Any) -> Any:
         """Coefficients replaced by the weights that they mean, the inverse of :meth:`coefficients` on equivariant parameters."""
-        return self._mapped(thetas, lambda site, P, leaf: site.view.write(P.expand(leaf)), "theta")
+        return self._mapped(thetas, _expanded)
 
     def penalty(self, params: Any, norm: str | tuple[float, float] = "fro2", **options: Any) -> Array:
         """The sum over all weights and their maps of :func:`repcore_jax.penalty`, with its options; biases count."""
         found = dict(leaves_of(params))
         total = jnp.zeros(())
-        for site, P in self._projectors:
-            leaf = self._checked(site, found.get(site.path), "shape")
-            total = total + penalty(site.view.read(leaf), P, norm, **options).sum()
+        for site, P in self.projectors:
+            total = total + penalty(site.view.read(self.checked(site, found.get(site.path))), P, norm, **options).sum()
         return total
 
     def keep_equivariant(self) -> Any:
@@ -82,59 +73,48 @@ class Symmetry:
         def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
             if params is None:
                 raise ValueError("keep_equivariant projects params + updates: call update(updates, state, params)")
-            steps = dict(leaves_of(updates))
+            steps, found = dict(leaves_of(updates)), dict(leaves_of(params))
 
-            def move(site: Any, P: Projector, leaf: Array) -> Array:
+            def moved(site: Any, P: Projector) -> Array:
+                leaf, step = self.checked(site, found.get(site.path)), jnp.asarray(steps[site.path])
                 work = working_dtype(leaf.dtype, False)
-                p, u = leaf.astype(work), jnp.asarray(steps[site.path]).astype(work)
-                return (site.view.write(P(site.view.read(p + u))) - p).astype(steps[site.path].dtype)
+                p, u = leaf.astype(work), step.astype(work)
+                return (site.view.write(P(site.view.read(p + u))) - p).astype(step.dtype)
 
-            moved = dict(leaves_of(self._mapped(params, move, "shape")))
-            paths = {site.path for site in self.sites}
-            return _replaced(updates, {path: moved[path] for path in paths}), state
+            return _replaced(updates, {site.path: moved(site, P) for site, P in self.projectors}), state
 
-        return optax.GradientTransformation(lambda params: (self._check_all(params), optax.EmptyState())[1], update)
+        return optax.GradientTransformation(lambda params: (self.check(params), optax.EmptyState())[1], update)
 
-    @property
+    @cached_property
     def projectors(self) -> tuple[tuple[Any, Projector], ...]:
         """Each site with its projector."""
-        return self._projectors
-
-    def checked(self, site: Any, leaf: Any) -> Array:
-        """The weight of a site; raises IncompatibleError if there is none, or one of another shape."""
-        return self._checked(site, leaf, "shape")
+        return tuple((site, projector(site.plan)) for site in self.sites)
 
     def check(self, params: Any) -> None:
         """Raise IncompatibleError if these are not parameters of this symmetry."""
-        self._check_all(params)
+        found = dict(leaves_of(params))
+        for site in self.sites:
+            self.checked(site, found.get(site.path))
 
-    @cached_property
-    def _projectors(self) -> tuple[tuple[Any, Projector], ...]:
-        return tuple((site, projector(site.plan)) for site in self.sites)
+    def checked(self, site: Any, leaf: Any, *, is_theta: bool = False) -> Array:
+        """The weight of a site, or its coefficients; raises IncompatibleError if there is none, or one of another shape."""
+        wanted = (*site.view.batch, site.plan.dim) if is_theta else site.view.shape
+        if leaf is None:
+            raise IncompatibleError(f"params: there is no {site.path!r}; the symmetry was made for other parameters")
+        array = jnp.asarray(leaf)
+        if array.shape != wanted:
+            other = "coefficients" if is_theta else "a weight"
+            raise IncompatibleError(f"params: {site.path!r} has shape {array.shape}; {other} of shape {wanted} is needed here")
+        return array
 
     @cached_property
     def _key(self) -> tuple[Any, ...]:
         return tuple((site.path, site.view, site.plan and site.plan.digest) for site in self.sites)
 
-    def _mapped(self, tree: Any, verb: Callable[[Any, Projector, Array], Array], kind: str) -> Any:
+    def _mapped(self, tree: Any, verb: _Verb) -> Any:
         found = dict(leaves_of(tree))
-        done = {s.path: verb(s, P, self._checked(s, found.get(s.path), kind)) for s, P in self._projectors}
-        return _replaced(tree, done)
-
-    def _check_all(self, params: Any) -> None:
-        found = dict(leaves_of(params))
-        for site in self.sites:
-            self._checked(site, found.get(site.path), "shape")
-
-    def _checked(self, site: Any, leaf: Any, kind: str) -> Array:
-        wanted = site.view.shape if kind == "shape" else (*site.view.batch, site.plan.dim)
-        if leaf is None:
-            raise IncompatibleError(f"params: there is no {site.path!r}; the symmetry was made for other parameters")
-        array = jnp.asarray(leaf)
-        if array.shape != wanted:
-            other = "coefficients" if kind == "theta" else "a weight"
-            raise IncompatibleError(f"params: {site.path!r} has shape {array.shape}; {other} of shape {wanted} is needed here")
-        return array
+        leaves = {s.path: self.checked(s, found.get(s.path), is_theta=verb is _expanded) for s in self.sites}
+        return _replaced(tree, _run(self, verb, leaves))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Symmetry) and self._key == other._key
@@ -144,6 +124,35 @@ class Symmetry:
 
     def __repr__(self) -> str:
         return f"<Symmetry of {len(self.sites)} weights>"
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _run(symmetry: Symmetry, verb: _Verb, leaves: dict[str, Array]) -> dict[str, Array]:
+    # Compiled as one: operation by operation, each shape would be compiled for itself.
+    return {site.path: verb(site, P, leaves[site.path]) for site, P in symmetry.projectors}
+
+
+def _projected(site: Any, P: Projector, leaf: Array) -> Array:
+    return site.view.write(P(site.view.read(leaf)))
+
+
+def _rescaled(site: Any, P: Projector, leaf: Array) -> Array:
+    W = _projected(site, P, leaf)
+    if site.slot.role == "bias":
+        return W
+    before, after = jnp.linalg.norm(leaf.ravel()), jnp.linalg.norm(W.ravel())
+    return (W * jnp.where(after > 0, before / jnp.where(after > 0, after, 1), 1)).astype(W.dtype)
+
+
+def _coefficients(site: Any, P: Projector, leaf: Array) -> Array:
+    return P.coefficients(site.view.read(leaf))
+
+
+def _expanded(site: Any, P: Projector, theta: Array) -> Array:
+    return site.view.write(P.expand(theta))
+
+
+_VERBS: dict[str, _Verb] = {"project": _projected, "rescale": _rescaled}
 
 
 def symmetry_of(params: Any, rules: Any, *, symmetry: rc.Spec | rc.Group | None = None) -> Symmetry:

@@ -171,8 +171,9 @@ def invariance(model: Net, seed: int) -> float:
     x = torch.tensor(task.draw(np.random.RandomState(seed))[0][:500])
     moves = rc.sample(task.group, 20, seed=seed, reach=0.5)
     worst, y = 0.0, model(x)
-    for g in moves.elements:
-        worst = max(worst, float((model(x @ torch.tensor(g.matrix(task.group.rep)).mT) - y).abs().max() / y.abs().max()))
+    for g in moves:
+        moved = torch.tensor(g.act(task.group.rep, x.numpy()))
+        worst = max(worst, float((model(moved) - y).abs().max() / y.abs().max()))
     return worst
 
 

@@ -1,13 +1,12 @@
 """The mean of g s g^-1 over a group, for a discrete generator s: on an irreducible representation it is tr(s) / d.
 
-For a finite group it is the class sum, element by element. For others (O(n), and discrete groups that are not listed) it is the
-limit of T -> (T + g T g^-1) / 2 over random g, which halves the square of the distance to the mean at every step (Dixon,
-Mathematics of Computation 24, 1970); that the limit commutes with the generators is checked.
+For a finite group whose elements are listed it is the class sum. For others (O(n), large permutation groups) it is the projection
+onto the matrices that commute with the generators, by conjugate gradients; that it commutes is checked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import cos, pi
 from typing import Any
@@ -20,13 +19,13 @@ from repcore.groups.classes import classes
 from repcore.groups.group import Group
 from repcore.soft.algebra import EPS
 
-__all__ = ["Conjugates", "Discrete", "discrete_of", "draws", "random_elements", "random_mean"]
+__all__ = ["Conjugates", "Discrete", "commuting_mean", "discrete_of"]
 
 Ints = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 
-# Steps of the random mean, letters of an element, and the largest power of a letter.
-_STEPS, _LETTERS, _POWER = 256, 24, 12
+# Each round of conjugate gradients takes away what rounding left of the one before.
+_ROUNDS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,57 +123,56 @@ def _tree(number: int, start: int, moves: list[Ints], inverses: Ints, generators
     return Conjugates(number, np.array(of, np.int64), np.array(by, np.int64))
 
 
-def random_elements(lie: Array, discrete: Sequence[Array], letters: Array, coefficients: Array) -> Array:
-    """Elements of the group in a representation, for draws that do not depend on it: (count, d, d).
+def commuting_mean(t: Array, generators: Sequence[Array], lie: Sequence[Array]) -> Array:
+    """The mean of g T g^-1 over the group for Hermitian T, in a unitary representation given by its generators.
 
-    Args:
-        lie: (rank, d, d) an orthonormal basis of the Lie algebra.
-        discrete: the images of discrete generators.
-        letters: (count, letters, 2) a generator and its power.
-        coefficients: (count, rank).
-    """
-    from scipy import linalg
+    It is the orthogonal projection of T onto the matrices that commute with the group, the null space of the positive operator
 
-    expm: Any = linalg.expm
-    d = lie.shape[1] if len(lie) else discrete[0].shape[0]
-    out: list[Array] = []
-    for word, c in zip(letters, coefficients, strict=True):
-        g: Array = expm(np.tensordot(c, lie, 1)) if len(lie) else np.eye(d)
-        if discrete:
-            for i, k in word.tolist():
-                g = g @ np.linalg.matrix_power(discrete[int(i)], int(k))
-        out.append(g)
-    return np.stack(out)
+        Psi T = sum_a [A_a, [T, A_a]] + sum_s (2 T - s T s^-1 - s^-1 T s),
 
-
-def draws(rank: int, count: int, spread: float) -> tuple[Array, Array]:
-    """Fixed random letters and coefficients for :func:`random_elements`."""
-    rng = np.random.default_rng(20260)
-    letters = np.stack(
-        [rng.integers(max(count, 1), size=(_STEPS, _LETTERS)), rng.integers(1, _POWER, size=(_STEPS, _LETTERS))], -1
-    )
-    if rank:
-        letters = letters[:, :4]
-    return letters, rng.standard_normal((_STEPS, rank)) * spread
-
-
-def random_mean(t: Array, elements: Iterable[Array], generators: Sequence[Array], lie: Sequence[Array]) -> Array:
-    """The mean of g T g^-1 over the group, for Hermitian T; ``elements`` are random ones, in the same unitary representation.
+    and what it takes away solves Psi X = Psi T: by conjugate gradients, which need as many steps as Psi has eigenvalues on T.
 
     Raises:
-        SolveError: it does not commute with the generators to rounding.
+        SolveError: what is left does not commute with the generators to rounding.
     """
     limit = 64 * EPS * len(t) ** 1.5 * max(float(np.linalg.norm(t)), 1.0)
-    for k, g in enumerate(elements):
-        t = (t + g @ t @ g.conj().T) / 2
-        if k % 16 == 15 and _apart(t, generators, lie) <= limit / 4:
+
+    def psi(x: Array) -> Array:
+        out = np.zeros_like(t)
+        for a in lie:
+            c = x @ a - a @ x
+            out += a @ c - c @ a
+        for g in generators:
+            out += 2 * x - g @ x @ g.conj().T - g.conj().T @ x @ g
+        return out
+
+    for _ in range(_ROUNDS):
+        if _apart(t, generators, lie) <= limit / 8:
             break
+        t = t - _solved(psi, psi(t))
+        t = (t + t.conj().T) / 2
     if _apart(t, generators, lie) > limit:
         raise SolveError(
-            "space: the mean of a discrete generator over its conjugates did not converge; declare a finite group, or generators "
-            "whose products come near to every element sooner"
+            "space: the mean of a discrete generator over its conjugates does not commute with the group to rounding; the generators "
+            "are too close to the identity or to each other, choose others"
         )
-    return (t + t.conj().T) / 2
+    return t
+
+
+def _solved(psi: Callable[[Array], Array], right: Array) -> Array:
+    """X with psi X = right, for a right side in the range of a positive operator: conjugate gradients from zero."""
+    x, r = np.zeros_like(right), right
+    p, size = r, float(np.vdot(r, r).real)
+    least = (EPS * size**0.5) ** 2
+    for _ in range(len(right) ** 2):
+        if size <= least:
+            break
+        q = psi(p)
+        step = size / float(np.vdot(p, q).real)
+        x, r = x + step * p, r - step * q
+        size, before = float(np.vdot(r, r).real), size
+        p = r + (size / before) * p
+    return x
 
 
 def _apart(t: Array, generators: Sequence[Array], lie: Sequence[Array]) -> float:

@@ -28,7 +28,7 @@ from repcore.reps.hom import Hom
 from repcore.reps.tree import Rep
 from repcore.soft.algebra import EPS, Algebra, images, make_algebra, spanned
 from repcore.soft.assemble import Raw, assemble
-from repcore.soft.average import Discrete, discrete_of, draws, random_elements, random_mean
+from repcore.soft.average import Discrete, commuting_mean, discrete_of
 from repcore.soft.growth import Growth
 from repcore.soft.spectral import Cells, SpectralBlock, SpectralPlan
 
@@ -49,14 +49,12 @@ class _Images:
         lie: (rank, d, d) an orthonormal basis of the Lie algebra.
         discrete: all discrete generators.
         classes: the chosen classes of a finite group, (size, d, d) each.
-        random: (steps, d, d) random elements, where there are no classes.
         casimir: sum_a A_a A_a.
     """
 
     lie: Array
     discrete: list[Array]
     classes: tuple[Array, ...]
-    random: Array | None
     casimir: Array
 
 
@@ -152,8 +150,6 @@ def _images(group: Group, found: dict[Rep, Decomposition], discrete: Discrete) -
         # The group is not given by orthogonal matrices, but acts by such: the inner product is that of the irreducibles here.
         carriers = [_diagonal([shown[first + k] for shown in plain.values()]) for k in range(len(group.lie))]
     algebra = make_algebra(carriers)
-    letters, coefficients = draws(len(algebra.mix), first, _spread(carriers, algebra))
-    needed = discrete.classes is None and bool(discrete.numbers)
     out: dict[Irrep, _Images] = {}
     for irrep, shown in plain.items():
         d = irrep.dim
@@ -162,17 +158,9 @@ def _images(group: Group, found: dict[Rep, Decomposition], discrete: Discrete) -
             lie,
             shown[:first],
             tuple(c.act(shown[:first]) for c in discrete.classes or ()),
-            random_elements(lie, shown[:first], letters, coefficients) if needed else None,
             np.einsum("aij,ajk->ik", lie, lie),
         )
     return out, algebra
-
-
-def _spread(carriers: Sequence[Array], algebra: Algebra) -> float:
-    """The standard deviation of coefficients whose exponentials are nearly Haar distributed, see ``rc.sample``."""
-    if not len(algebra.mix):
-        return 0.0
-    return sqrt(3) / max(min(spanned(a) for a in algebra.act(carriers)), EPS)
 
 
 def _diagonal(blocks: Sequence[Array]) -> Array:
@@ -244,9 +232,8 @@ def _with_discrete(lie: Array, q: Array, error: float, on_w: _Images, on_v: _Ima
                 total = total + restricted[s]
             generators = [columns.conj().T @ _tangent(a, b, columns) for a, b in zip(on_w.lie, on_v.lie, strict=True)]
             total = (total + total.conj().T) / 2
-            if on_w.random is not None and on_v.random is not None and len(part) > 1:
-                elements = (columns.conj().T @ _moved(a, b, columns) for a, b in zip(on_w.random, on_v.random, strict=True))
-                total = random_mean(total, elements, restricted, generators)
+            if len(part) > 1:
+                total = commuting_mean(total, restricted, generators)
         found, turn = np.linalg.eigh(2 * len(discrete.numbers) * np.eye(len(part)) - total - total.conj().T)
         values[part] = lie[part].mean() + found
         out[:, part] = columns @ turn

@@ -98,7 +98,7 @@ def test_the_penalty_of_a_model_is_the_sum_over_its_weights(space: Any, norm: An
             assert f is None or float((f - e).abs().max()) <= allowed
 
 
-@pytest.mark.parametrize("norm", ["fro", "fro2", "auto"])
+@pytest.mark.parametrize("norm", ["fro", "fro2", pytest.param("auto", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("space", [SPACES["D4"], SPACES["Q8"]], ids=["D4", "Q8"])
 def test_jax_and_torch_agree(space: Any, norm: Any) -> None:
     space, model = space(), model_of(space())
@@ -623,6 +623,7 @@ def test_complex_weights() -> None:
         rct.Penalty(model_of(space), {"0.weight": space})
 
 
+@pytest.mark.slow
 def test_a_large_layer_takes_no_more_than_some_copies_of_its_weight() -> None:
     # 42 copies of the regular representation of D4: Q would be 112,896 x 14,112 numbers of 4 bytes, 6.4 GB.
     code = """
