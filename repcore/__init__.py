@@ -19,8 +19,10 @@ from repcore.adaptive.controllers import (
     Schedule,
 )
 from repcore.adaptive.history import History, Moment
+from repcore.adaptive.rows import gamma_rows, live_rows
 from repcore.adaptive.stepper import Stepper
 from repcore.basis import EquivariantBasis
+from repcore.curve import SoftnessCurve, SoftnessPoint, softness_curve
 from repcore.decompose.decomposition import Component, Decomposition, Irrep
 from repcore.decompose.gram import Orthonormal
 from repcore.decompose.haar import HaarProjector
@@ -197,6 +199,8 @@ __all__ = [
     "Slot",
     "Soft",
     "SoftBound",
+    "SoftnessCurve",
+    "SoftnessPoint",
     "SolveError",
     "Sp",
     "Spec",
@@ -230,6 +234,7 @@ __all__ = [
     "explain",
     "fields",
     "gains_at",
+    "gamma_rows",
     "gram",
     "grid",
     "haar_projector",
@@ -244,6 +249,7 @@ __all__ = [
     "kernels",
     "layer_reports",
     "lift",
+    "live_rows",
     "load",
     "lorentz",
     "matrix",
@@ -258,6 +264,7 @@ __all__ = [
     "plan",
     "plot_history",
     "plot_report",
+    "plot_softness",
     "pointwise",
     "probe",
     "quaternion",
@@ -268,6 +275,7 @@ __all__ = [
     "scaling",
     "site_weights",
     "soften",
+    "softness_curve",
     "solve",
     "solve_many",
     "space_of",

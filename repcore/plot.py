@@ -8,6 +8,7 @@ from math import log10
 from typing import Any
 
 from repcore.adaptive.history import History
+from repcore.curve import SoftnessCurve
 from repcore.errors import IncompatibleError
 from repcore.report import Report
 
@@ -126,6 +127,53 @@ def plot_history(history: History, axes: Any = None) -> Any:
         axes[len(rows) - 1].set_yscale("log" if all(v > 0 for each in rows[-1][1] for v in each.values()) else "linear")
         axes[len(rows) - 1].legend(frameon=False, fontsize="small")
     return axes
+
+
+def plot_softness(curve: SoftnessCurve, ax: Any = None) -> Any:
+    """Accuracy over softness on the left axis, the equivariance error and its bound on the right one, logarithmic.
+
+    Readable in black and white: accuracy is a solid line with dots, the error dashed with squares, the bound dotted with triangles.
+    Bars are standard deviations over runs. An error of exactly zero is drawn at 1e-17.
+
+    Args:
+        curve: of :func:`repcore.softness_curve`.
+        ax: the axes of matplotlib to draw on; by default those of a new figure.
+
+    Returns:
+        The axes of the accuracy; ``ax.figure.savefig("softness.png")`` writes them.
+
+    Raises:
+        ModuleNotFoundError: matplotlib is not installed.
+    """
+    if not isinstance(curve, SoftnessCurve):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise IncompatibleError(f"curve: expected a SoftnessCurve of rc.softness_curve, got {type(curve).__name__}")
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        _, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
+    points = curve.points
+    at = [p.softness for p in points]
+    bars = {"capsize": 3, "linewidth": 1.4, "elinewidth": 0.8}
+    lines = [ax.errorbar(at, [p.accuracy for p in points], [p.accuracy_spread for p in points], fmt="o-", color="black", **bars)]
+    names = ["accuracy"]
+    right = ax.twinx()
+    errors = [max(p.error, _LEAST) for p in points]
+    # A bar that would reach below zero has no lower end on a logarithmic axis.
+    spreads = [[min(p.error_spread, 0.9 * e) for p, e in zip(points, errors, strict=True)], [p.error_spread for p in points]]
+    lines.append(right.errorbar(at, errors, spreads, fmt="s--", color="0.45", **bars))
+    names.append("equivariance error")
+    bounds = [(p.softness, max(p.bound, _LEAST)) for p in points if p.bound is not None]
+    if bounds:
+        lines += right.plot([s for s, _ in bounds], [b for _, b in bounds], "^:", color="0.6")
+        names.append("its bound")
+    right.set_yscale("log")
+    right.set_ylabel("equivariance error")
+    ax.set_xlabel("softness: 0 strict, 1 free")
+    ax.set_ylabel("accuracy")
+    ax.set_xlim(-0.03, 1.03)
+    ax.grid(axis="x", color="0.88", linewidth=0.6)
+    ax.legend(lines, names, frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.01), ncols=3, title=curve.title)
+    return ax
 
 
 def _exponent(value: float) -> int:

@@ -1,5 +1,6 @@
 """repcore for JAX: project and penalise weights by the exact spaces of equivariant maps, with pure functions."""
 
+from repcore_jax.ace import ACE, ACEState, ace
 from repcore_jax.decay import equivariance_decay
 from repcore_jax.files import load, save
 from repcore_jax.initial import init
@@ -17,6 +18,8 @@ from repcore_jax.surgery import Symmetry, symmetrize, symmetry_of
 from repcore_jax.transform import keep_equivariant
 
 __all__ = [
+    "ACE",
+    "ACEState",
     "BatchNorm",
     "Gate",
     "InvariantPool",
@@ -30,6 +33,7 @@ __all__ = [
     "SoftSymmetry",
     "SpectralState",
     "Symmetry",
+    "ace",
     "batch_norm",
     "equivariance_decay",
     "gate",

@@ -15,14 +15,16 @@ _SHIFTS = ("b", "beta", "bias", "offset", "shift")
 _PROJECTIONS = ("query", "key", "value")
 
 
-def leaves_of(params: Any) -> list[tuple[str, Any]]:
+def leaves_of(params: Any, is_leaf: Any = None) -> list[tuple[str, Any]]:
     """The path and the value of each leaf; keys are joined by ``/``, and the ``value`` of a flax variable is left out.
+
+    ``is_leaf`` as for ``jax.tree_util``: what counts as a leaf although it has parts.
 
     >>> import numpy as np
     >>> [name for name, _ in leaves_of({"params": {"Dense_0": {"kernel": np.ones((2, 3)), "bias": np.ones(3)}}})]
     ['params/Dense_0/bias', 'params/Dense_0/kernel']
     """
-    return [(_name(path), leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(params)]
+    return [(_name(path), leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(params, is_leaf=is_leaf)]
 
 
 def slots_of(params: Any) -> list[rc.Slot]:

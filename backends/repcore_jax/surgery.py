@@ -17,7 +17,7 @@ from repcore_jax.penalty import penalty
 from repcore_jax.projector import Projector, projector, working_dtype
 from repcore_jax.slots import leaves_of, slots_of
 
-__all__ = ["Symmetry", "symmetrize", "symmetry_of"]
+__all__ = ["Symmetry", "replaced", "symmetrize", "symmetry_of"]
 
 Start = Literal["project", "rescale"]
 
@@ -81,7 +81,7 @@ class Symmetry:
                 p, u = leaf.astype(work), step.astype(work)
                 return (site.view.write(P(site.view.read(p + u))) - p).astype(step.dtype)
 
-            return _replaced(updates, {site.path: moved(site, P) for site, P in self.projectors}), state
+            return replaced(updates, {site.path: moved(site, P) for site, P in self.projectors}), state
 
         return optax.GradientTransformation(lambda params: (self.check(params), optax.EmptyState())[1], update)
 
@@ -114,7 +114,7 @@ class Symmetry:
     def _mapped(self, tree: Any, verb: _Verb) -> Any:
         found = dict(leaves_of(tree))
         leaves = {s.path: self.checked(s, found.get(s.path), is_theta=verb is _expanded) for s in self.sites}
-        return _replaced(tree, _run(self, verb, leaves))
+        return replaced(tree, _run(self, verb, leaves))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Symmetry) and self._key == other._key
@@ -245,7 +245,8 @@ def symmetrize(
     return found.sites if dry_run else found.project(params, start=start)
 
 
-def _replaced(tree: Any, leaves: dict[str, Any]) -> Any:
+def replaced(tree: Any, leaves: dict[str, Any]) -> Any:
+    """The pytree with other leaves at these paths."""
     names = [name for name, _ in leaves_of(tree)]
     values, structure = jax.tree_util.tree_flatten(tree)
     return jax.tree_util.tree_unflatten(structure, [leaves.get(n, v) for n, v in zip(names, values, strict=True)])

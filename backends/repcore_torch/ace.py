@@ -13,7 +13,7 @@ from torch.nn.utils import parametrize
 
 import repcore as rc
 from repcore import IncompatibleError
-from repcore_torch.branch import KINDS, Branch, Layer, rows_of
+from repcore_torch.branch import Branch, Layer, rows_of
 from repcore_torch.constraint import attach
 from repcore_torch.digest import guard
 from repcore_torch.family import Family
@@ -25,6 +25,7 @@ from repcore_torch.surgery import source_of
 __all__ = ["ACE"]
 
 _VERSION = 1
+_KINDS = ("layer", "channel", "irrep", "shared")
 
 
 class ACE:
@@ -95,7 +96,7 @@ class ACE:
         per: str = "layer",
         scale: str | float = "equivariant",
         gamma: float | None = None,
-        every: int = 5,
+        every: int = 10,
         steps: int | None = None,
         freeze: float = 0.2,
         log_every: int = 25,
@@ -104,8 +105,8 @@ class ACE:
     ) -> None:
         if not isinstance(model, nn.Module):
             raise IncompatibleError(f"model: expected a torch module, got {type(model).__name__}")
-        if per not in KINDS:
-            raise IncompatibleError(f"per is {per!r}; choose one of {', '.join(map(repr, KINDS))}")
+        if per not in _KINDS:
+            raise IncompatibleError(f"per is {per!r}; choose one of {', '.join(map(repr, _KINDS))}")
         for name, count in (("every", every), ("log_every", log_every), ("steps", 1 if steps is None else steps)):
             if isinstance(count, bool) or not isinstance(count, int) or count < 1:
                 raise IncompatibleError(f"{name}: is {count!r}; give a whole number, at least 1")

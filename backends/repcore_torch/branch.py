@@ -10,14 +10,10 @@ import torch
 from torch import Tensor, nn
 
 import repcore as rc
-from repcore import IncompatibleError
 from repcore_torch.constraint import Constraint
 from repcore_torch.homotopy import blended
 
-__all__ = ["KINDS", "Branch", "Layer", "Rows", "rows_of"]
-
-KINDS = ("layer", "channel", "irrep", "shared")
-
+__all__ = ["Branch", "Layer", "Rows", "rows_of"]
 
 class Branch(Constraint):
     """theta -> E + gamma s N / ||N||, with E = sum_a theta_a B_a and N = (I - P) M for a free tensor M; see :class:`ACE`.
@@ -60,9 +56,14 @@ class Rows:
     """
 
     def __init__(self, index: np.ndarray, count: int, basis: np.ndarray | None = None) -> None:
+        self._arrays = index, count, basis
         self.index = torch.from_numpy(np.ascontiguousarray(index, dtype=np.int64))
         self.count = count
         self.basis = None if basis is None else torch.from_numpy(np.ascontiguousarray(basis))
+
+    def live(self, plan: Any) -> np.ndarray:
+        """Which gammas have anything that is not equivariant, (count,)."""
+        return rc.live_rows(plan, *self._arrays)
 
     def turn(self, W: Tensor, back: bool = False) -> Tensor:
         """basis^T W, or basis W."""
@@ -87,7 +88,7 @@ class Layer:
         self.count = branches[0].rows.count
         # Where every equivariant weight is 0, its norm says nothing.
         self.scale = 1.0 if scale is None and all(b.projector.dim == 0 for b in branches) else scale
-        self.live = torch.from_numpy(np.logical_or.reduce([_live(b) for b in branches]))
+        self.live = torch.from_numpy(np.logical_or.reduce([b.rows.live(b.projector.plan) for b in branches]))
 
     def thetas(self) -> list[Tensor]:
         """The coefficients, as they are now."""
@@ -141,56 +142,14 @@ class Layer:
 
 
 def rows_of(site: rc.Site, per: str) -> Rows:
-    """Which rows of a weight share a gamma, for one of ``KINDS``.
-
-    Raises:
-        IncompatibleError: the space is not known, or acts on more than the rows.
-    """
-    rows = site.view.rows if site.view is not None else 0
-    if per in ("layer", "shared"):
-        return Rows(np.zeros(rows), 1)
-    Y = None if site.space is None else site.space.codomain
-    if Y is None or Y.dim != rows:
-        raise IncompatibleError(f"per={per!r}: the outputs of {site.path!r} are not known as a representation; take per='layer'")
-    if per == "channel":
-        index, count = np.zeros(rows), 0
-        for field in rc.fields(Y):
-            index[field.positions] = np.arange(count, count + field.copies)[:, None]
-            count += field.copies
-        return Rows(index, count)
-    found = rc.decompose(Y)
-    if not found.is_orthogonal:
-        raise IncompatibleError(f"per='irrep': the outputs of {site.path!r} are not orthogonal; take Y.orthogonalised()")
-    turned = np.concatenate([np.full(c.dim, k) for k, c in enumerate(found)])
-    basis = np.concatenate([c.basis.toarray() if hasattr(c.basis, "toarray") else c.basis for c in found], 1)
-    weight = np.stack([(abs(basis[:, turned == k]) ** 2).sum(1) for k in range(len(found))])
-    # A row that lies in one component as a whole needs no change of basis.
-    if (weight.max(0) > 1 - rows * np.finfo(float).eps * 8).all():
-        return Rows(weight.argmax(0), len(found))
-    return Rows(turned, len(found), basis)
+    """Which rows of a weight share a gamma, see :func:`repcore.gamma_rows`."""
+    return Rows(*rc.gamma_rows(site, per))
 
 
 def _added(branch: Branch, E: Tensor, rows: Tensor, N: Tensor) -> Tensor:
     if branch.rows.basis is None:
         return blended(E, rows, N)
     return blended(E, (rows != 0).any(), branch.rows.turn(rows * N, back=True))
-
-
-def _live(branch: Branch) -> np.ndarray:
-    """Which gammas have anything that is not equivariant: from a random matrix, whose residual is then far above rounding."""
-    plan = branch.projector.plan
-    if plan.dim == plan.shape[0] * plan.shape[1]:
-        return np.zeros(branch.rows.count, bool)
-    if branch.rows.count == 1:
-        return np.ones(1, bool)
-    draw = np.random.default_rng(0).standard_normal(plan.shape)
-    rest = draw - np.asarray(plan.project(draw))
-    if branch.rows.basis is not None:
-        rest = branch.rows.basis.numpy().conj().T @ rest
-    squares = np.zeros(branch.rows.count)
-    np.add.at(squares, branch.rows.index.numpy(), (abs(rest) ** 2).sum(1))
-    unit = np.finfo(float).eps
-    return squares > (sum(plan.shape) * unit) ** 2 * draw.size
 
 
 def _chains(module: nn.Module) -> Any:

@@ -24,8 +24,8 @@ __all__ = ["Conjugates", "Discrete", "commuting_mean", "discrete_of"]
 Ints = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 
-# Each round of conjugate gradients takes away what rounding left of the one before.
-_ROUNDS = 6
+# Each round of conjugate gradients takes away what rounding left of the one before; steps of a round.
+_ROUNDS, _STEPS = 4, 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,8 +153,8 @@ def commuting_mean(t: Array, generators: Sequence[Array], lie: Sequence[Array]) 
         t = (t + t.conj().T) / 2
     if _apart(t, generators, lie) > limit:
         raise SolveError(
-            "space: the mean of a discrete generator over its conjugates does not commute with the group to rounding; the generators "
-            "are too close to the identity or to each other, choose others"
+            "space: the mean of a discrete generator over its conjugates does not commute with the group to rounding; the "
+            "generators are too close to the identity or to each other, choose others"
         )
     return t
 
@@ -163,8 +163,9 @@ def _solved(psi: Callable[[Array], Array], right: Array) -> Array:
     """X with psi X = right, for a right side in the range of a positive operator: conjugate gradients from zero."""
     x, r = np.zeros_like(right), right
     p, size = r, float(np.vdot(r, r).real)
-    least = (EPS * size**0.5) ** 2
-    for _ in range(len(right) ** 2):
+    # Below this the residual is rounding, of which a part lies outside of the range.
+    least = (16 * EPS * len(right)) ** 2 * size
+    for _ in range(_STEPS):
         if size <= least:
             break
         q = psi(p)

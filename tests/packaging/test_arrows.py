@@ -30,7 +30,7 @@ LAYERS = (
     ("rules",),
     ("adaptive",),
     ("interchange",),
-    ("word", "sample", "report", "measure"),
+    ("word", "sample", "report", "curve", "measure"),
     ("plot",),
     ("__init__",),
     ("testing",),
@@ -43,6 +43,7 @@ SHORTHANDS = {
     ("repcore/groups/group.py", "reps"): "G.rep, the defining representation",
     ("repcore/adaptive/history.py", "plot"): "history.plot(), its picture",
     ("repcore/report.py", "plot"): "report.plot(), its picture",
+    ("repcore/curve.py", "plot"): "curve.plot(), its picture",
     ("repcore/reps/tree.py", "decompose"): "V.orthogonalised(), its type",
     ("repcore/reps/tree.py", "store"): "V.gram(), V.orthogonalised()",
 }
