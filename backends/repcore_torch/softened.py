@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
@@ -20,6 +21,7 @@ from repcore_torch.surgery import features_of, sites
 
 __all__ = ["set_softness", "soften", "softenings"]
 
+_STARTS = ("keep", "rescale")
 _CHOICES = ("softness", "cutoff", "keep", "gain")
 
 
@@ -35,6 +37,7 @@ def soften(
     gain: Any = None,
     profile: str = "heat",
     learnable: bool = False,
+    start: str = "keep",
     construction: str = "auto",
 ) -> nn.Module:
     """Put weights between strict and free, in place: the weight is F W = sum_l gain_l P_l W, and W is what is learned.
@@ -60,6 +63,9 @@ def soften(
         profile: ``"heat"``, ``"tikhonov"``, ``"cutoff"`` or ``"blend"``, see ``repcore.gains_at``.
         learnable: learn the gains with the weights, each as a sigmoid; the equivariant maps keep gain 1. They are parameters of the
             module: make the optimiser afterwards.
+        start: ``"keep"``: W as it is, so that F W is the nearest thing to what the weight has learned. ``"rescale"``: W times
+            ||W|| / ||F W||, so that F W is as long as W was: little of an ordinary weight is near equivariant, and a filter near
+            strict lets hardly any signal through a deep network. Biases and norms are kept.
         construction: of the levels, see ``repcore.soften``.
 
     With rules, ``softness``, ``cutoff``, ``keep`` and ``gain`` can be mappings from patterns to values; the first that means a
@@ -93,6 +99,8 @@ def soften(
     """
     if not isinstance(module, nn.Module):
         raise IncompatibleError(f"module: expected a torch module, got {type(module).__name__}")
+    if start not in _STARTS:
+        raise IncompatibleError(f"start is {start!r}; choose one of {', '.join(map(repr, _STARTS))}")
     choice = {"softness": softness, "cutoff": cutoff, "keep": keep, "gain": gain}
     if isinstance(what, str):
         if space is None:
@@ -100,10 +108,15 @@ def soften(
         if symmetry is not None:
             raise IncompatibleError("symmetry: is for texts in rules; with the name of a parameter give the space itself")
         _one(module, what, space, choice, profile, learnable, construction)
+        if start == "rescale":
+            _rescale(module, what)
         return module
     if space is not None:
         raise IncompatibleError("space: goes with the name of a parameter; rules say the space of each weight themselves")
-    _all(module, what, symmetry, choice, profile, learnable, construction)
+    made = _all(module, what, symmetry, choice, profile, learnable, construction)
+    for layer, name, role in made if start == "rescale" else ():
+        if role in ("weight", "out"):
+            _rescale(layer, name)
     return guard(module)
 
 
@@ -196,7 +209,7 @@ def _all(
     profile: str,
     learnable: bool,
     construction: str,
-) -> None:
+) -> list[tuple[nn.Module, str, str]]:
     found = sites(model, rules, symmetry, method="project")
     for site in found:
         if site.slot.kind == "batch_norm":
@@ -231,3 +244,15 @@ def _all(
         for step in reversed(undo):
             step()
         raise
+    return [(module, name, site.slot.role) for (module, name, _), site in zip(made, found, strict=True)]
+
+
+@torch.no_grad()
+def _rescale(module: nn.Module, name: str) -> None:
+    """Give the filtered weight the length that the weight had."""
+    chains: Any = module.parametrizations
+    free = chains[name].original
+    length = getattr(module, name).norm()
+    # What is below rounding of the free weight is zero, and has no direction to keep.
+    if length > torch.finfo(free.dtype).eps * free.numel() ** 0.5 * free.norm():
+        free.mul_(free.norm() / length)

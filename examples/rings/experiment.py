@@ -51,7 +51,7 @@ SHOWN = ("dense", "augmentation", "penalty fro2", "strict")  # in the picture
 TASKS = ("symmetric", "broken")
 WEIGHTS = {  # of the penalties: see --tune
     "symmetric": {"fro": 10.0, "fro2": 10.0, "spectral": 10.0, "nuclear": 10.0, "(2, 1)": 10.0, "inf": 10.0},
-    "broken": {"fro": 0.01, "fro2": 0.1, "spectral": 0.01, "nuclear": 0.01, "(2, 1)": 0.01, "inf": 0.01},
+    "broken": {"fro": 1.0, "fro2": 10.0, "spectral": 1.0, "nuclear": 0.1, "(2, 1)": 0.1, "inf": 1.0},
 }
 CHOICES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 STEPS, RATE, COUNT, RINGS = 800, 1e-2, 120, 4

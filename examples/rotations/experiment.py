@@ -56,19 +56,23 @@ class Task:
     test: tuple[np.ndarray, np.ndarray]
 
 
+def answer(x: np.ndarray, delta: float) -> np.ndarray:
+    """y (count, 3) of inputs (count, 14): two scalars and four vectors."""
+    s0, s1, v = x[:, :1], x[:, 1:2], x[:, 2:].reshape(-1, 4, 3)
+    v0, v1, v2, v3 = v.transpose(1, 0, 2)
+    dot01, dot23 = (v0 * v1).sum(1, keepdims=True), (v2 * v3).sum(1, keepdims=True)
+    y = np.tanh(dot01) * v2 + 0.5 * np.cross(v0, v3) / (1 + np.exp(-s0)) + 0.5 * np.sin(s1 + dot23 / 2) * v1
+    e_z = np.array([0.0, 0.0, 1.0])
+    return y + delta * ((1 + s0 / 2) * e_z + 0.5 * v0 * e_z)
+
+
 def make_task(delta: float, seed: int) -> Task:
     """The data of a seed."""
     random = np.random.default_rng(seed)
 
     def draw(count: int, noise: float) -> tuple[np.ndarray, np.ndarray]:
-        s, v = random.normal(size=(count, 2)), random.normal(size=(count, 4, 3))
-        v0, v1, v2, v3 = v.transpose(1, 0, 2)
-        dots = {"01": (v0 * v1).sum(1, keepdims=True), "23": (v2 * v3).sum(1, keepdims=True)}
-        s0, s1 = s[:, :1], s[:, 1:]
-        y = np.tanh(dots["01"]) * v2 + 0.5 * np.cross(v0, v3) / (1 + np.exp(-s0)) + 0.5 * np.sin(s1 + dots["23"] / 2) * v1
-        e_z = np.array([0.0, 0.0, 1.0])
-        y = y + delta * ((1 + s0 / 2) * e_z + 0.5 * v0 * e_z) + noise * random.normal(size=y.shape)
-        return np.concatenate([s, v.reshape(count, 12)], 1).astype(np.float32), y.astype(np.float32)
+        x = np.concatenate([random.normal(size=(count, 2)), random.normal(size=(count, 12))], 1)
+        return x.astype(np.float32), (answer(x, delta) + noise * random.normal(size=(count, 3))).astype(np.float32)
 
     return Task(draw(512, 0.05), draw(1000, 0.0), draw(4000, 0.0))
 
@@ -293,9 +297,8 @@ def table(framework: str, delta: float, seeds: list[int], steps: int) -> dict[st
     for way in WAYS:
         found[way] = results = [RUN[framework](way, delta, seed, steps) for seed in seeds]
         errors = "  ".join(f"{r.test:.4f}" for r in results)
-        print(
-            f"{way:14}{errors:28}{np.median([r.defect for r in results]):<10.1e}{np.median([r.seconds for r in results]) * 1e3:10.2f}"
-        )
+        middle, seconds = np.median([r.defect for r in results]), np.median([r.seconds for r in results])
+        print(f"{way:14}{errors:28}{middle:<10.1e}{seconds * 1e3:10.2f}", flush=True)
     return found
 
 

@@ -36,22 +36,24 @@ PROMISED = 1e-4  # relative error of float32 sums through a network
 
 
 class ResNet(nn.Module):
-    """Two residual blocks, the mean over cells, a linear head. It knows nothing of symmetry."""
+    """Two residual blocks with group norms, the mean over cells, a linear head. It knows nothing of symmetry."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(1, 32, 3, padding=1)
-        self.a1, self.a2 = nn.Conv2d(32, 32, 3, padding=1), nn.Conv2d(32, 32, 3, padding=1)
-        self.down = nn.Conv2d(32, 64, 3, padding=1, stride=2)
-        self.b1, self.b2 = nn.Conv2d(64, 64, 3, padding=1), nn.Conv2d(64, 64, 3, padding=1)
+        self.stem, self.n0 = nn.Conv2d(1, 32, 3, padding=1), nn.GroupNorm(8, 32)
+        self.a1, self.n1 = nn.Conv2d(32, 32, 3, padding=1), nn.GroupNorm(8, 32)
+        self.a2, self.n2 = nn.Conv2d(32, 32, 3, padding=1), nn.GroupNorm(8, 32)
+        self.down, self.m0 = nn.Conv2d(32, 64, 3, padding=1, stride=2), nn.GroupNorm(16, 64)
+        self.b1, self.m1 = nn.Conv2d(64, 64, 3, padding=1), nn.GroupNorm(16, 64)
+        self.b2, self.m2 = nn.Conv2d(64, 64, 3, padding=1), nn.GroupNorm(16, 64)
         self.head = nn.Linear(64, 10)
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores (B, 10) of images (B, 1, n, n)."""
-        x = torch.relu(self.stem(x))
-        x = torch.relu(x + self.a2(torch.relu(self.a1(x))))
-        x = torch.relu(self.down(x))
-        x = torch.relu(x + self.b2(torch.relu(self.b1(x))))
+        x = torch.relu(self.n0(self.stem(x)))
+        x = torch.relu(x + self.n2(self.a2(torch.relu(self.n1(self.a1(x))))))
+        x = torch.relu(self.m0(self.down(x)))
+        x = torch.relu(x + self.m2(self.b2(torch.relu(self.m1(self.b1(x))))))
         return self.head(x.mean((2, 3)))
 
 
@@ -81,6 +83,8 @@ NETWORKS: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
             "a?": "8*regular >> 8*regular",
             "down": "8*regular >> 16*regular",
             "b?": "16*regular >> 16*regular",
+            "n?": "8*regular",
+            "m?": "16*regular",
             "head": "16*regular >> 10*1",
         },
     ),
@@ -158,7 +162,7 @@ def check(what: str, error: float) -> None:
 def run(name: str, pretrained: nn.Module, softness: float, epochs: int, seed: int, data: tuple[Data, Data]) -> tuple[float, float]:
     """Soften a pretrained network, fine-tune it, and measure it: error and accuracy."""
     model = copy.deepcopy(pretrained)
-    rct.soften(model, NETWORKS[name][1], symmetry=C4, softness=softness)
+    rct.soften(model, NETWORKS[name][1], symmetry=C4, softness=softness, start="rescale")
     if softness == 1:
         with torch.no_grad():
             if not torch.equal(model(data[1][0]), pretrained(data[1][0])):

@@ -11,6 +11,7 @@ from repcore.groups.group import Group
 from repcore.groups.permutations import parse_permutations
 from repcore.reps.cells import box_of, moved_cells, spatial_of
 from repcore.reps.custom import Custom
+from repcore.reps.stencils import directions_of, make_stencils
 from repcore.reps.tree import Rep, trivial
 
 __all__ = ["grid", "permutation"]
@@ -50,7 +51,7 @@ def permutation(group: Group, images: Sequence[Sequence[int] | str] | None = Non
     return Custom(group, [permutation_matrix(p) for p in moves], zero, name or "points")
 
 
-def grid(group: Group, k: int | Sequence[int], *, spatial: Rep | None = None) -> Rep:
+def grid(group: Group, k: int | Sequence[int], *, spatial: Rep | None = None, approximate: bool = False) -> Rep:
     """The action of a group of signed permutation matrices on a box of cells, as a permutation representation.
 
     The array has the axes (..., depth, row, column). A cell's centre has x along the columns, y up, against the rows, which are
@@ -63,6 +64,14 @@ def grid(group: Group, k: int | Sequence[int], *, spatial: Rep | None = None) ->
         k: the number of cells in every direction, or the sizes in array order, such as ``(3, 5)`` for 3 rows and 5 columns.
         spatial: how the group moves space: a representation of the group, or of one of its factors, with one coordinate for each
             direction. By default ``group.rep``.
+        approximate: take Lie generators that move space as well: rotations by every angle, scalings, translations and affine maps,
+            as finite differences with exact rational entries, and 0 outside of the grid. Groups on homogeneous columns (x, 1), such
+            as ``SE(2)``, have one direction less than coordinates.
+
+    *Approximate* actions are for soft filters (:func:`repcore.soften`), and are no representations, which their ``checked`` and
+    ``repr`` say: a whole turn is not the identity. Their strict space is a trap. What commutes exactly with a rotation by
+    finite differences, or with its interpolated angles, is next to nothing: a pixel or a constant, whatever the size. Where strict
+    is wanted take ``rc.kernels``, which samples functions on which the rotations really act.
 
     Raises:
         DeclarationError: sizes that are no integers >= 1, or not one for each direction.
@@ -74,15 +83,23 @@ def grid(group: Group, k: int | Sequence[int], *, spatial: Rep | None = None) ->
     [[0, 1, 0, 0], [0, 0, 0, 1], [1, 0, 0, 0], [0, 0, 1, 0]]
     >>> grid(octahedral(), 3).dim, grid(cyclic(2), (3, 5)).dim
     (27, 15)
+    >>> from repcore import SO
+    >>> turn = grid(SO(2), 5, approximate=True)
+    >>> turn, turn.checked[:11], turn.matrix(0).T == -turn.matrix(0)
+    (grid(SO(2), 5, approximate=True), 'approximate', True)
     """
     rho = spatial_of(group, spatial)
-    sizes = box_of(k, rho.dim)
     count = len(group.discrete)
     images = rho.matrices
+    if approximate and any(not a.is_zero for a in images[count:]):
+        directions, _ = directions_of(images, count)
+        of = "" if spatial is None else f", spatial={spatial!r}"
+        return make_stencils(group, images, box_of(k, directions), f"grid({group!r}, {k!r}{of}, approximate=True)")
+    sizes = box_of(k, rho.dim)
     if any(not a.is_zero for a in images[count:]):
         raise RepresentationError(
             f"group: {group} has Lie generators that move space, such as rotations by every angle, and those do not send cells "
-            "to cells; for them rc.kernels samples smooth kernels"
+            "to cells; for them rc.kernels samples smooth kernels, and approximate=True takes finite differences, for soft filters"
         )
     moves = [permutation_matrix(moved_cells(g, sizes, i)) for i, g in enumerate(images[:count])]
     if not images:

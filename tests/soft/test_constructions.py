@@ -116,7 +116,7 @@ def test_groups_that_act_orthogonally_without_being_orthogonal() -> None:
 
 
 def test_discrete_groups_that_are_not_listed() -> None:
-    """A turn by an angle that is no part of the circle, and a reflection: dense in O(2), and averaged over random words."""
+    """A turn by an angle that is no part of the circle, and a reflection: dense in O(2), so that the mean is one over O(2)."""
     turn, flip = [["3/5", "-4/5"], ["4/5", "3/5"]], [[1, 0], [0, -1]]
     V = rc.Group(discrete=[turn, flip]).rep
     space = V**2 >> V**2
@@ -124,6 +124,17 @@ def test_discrete_groups_that_are_not_listed() -> None:
     w = random_map(space)
     assert np.abs(soft.project(w) - rc.plan(space).project(w)).max() <= rounding(w)
     assert soft.plan.strict == rc.solve(space).dim
+
+
+def test_permutation_groups_that_are_too_large_to_list() -> None:
+    """S12 on points, with the characters of a transposition and a 12-cycle on the irreps of pairs of points, in closed form."""
+    G = rc.symmetric(12)
+    found = rc.soften(G.rep >> G.rep, cutoff=0).levels
+    # (11, 1), (10, 2), (10, 1, 1): dimension 11, 54, 55; transposition 9, 36, 35; 12-cycle -1, 0, 1.
+    values = {11 * 3: (9 / 11, -1 / 11), 54: (36 / 54, 0.0), 55: (35 / 55, 1 / 55)}
+    wanted = sorted((2 * (2 - a - b), m) for m, (a, b) in values.items())
+    assert [x.multiplicity for x in found] == [2, *(m for _, m in wanted)]
+    assert np.abs(np.array([x.eigenvalue for x in found[1:]]) - [v for v, _ in wanted]).max() <= 1e-12
 
 
 def test_refuses_isotypic_levels_without_an_invariant_inner_product() -> None:
