@@ -1,4 +1,4 @@
-"""Rings in the plane, few examples, one sector nearly empty: which norm of the penalty, and what if a sector is an exception?
+"""Rings in the plane, few examples, none in one sector: which norm of the penalty, and what if a sector is an exception?
 
     python examples/rings/experiment.py                       # both tasks, seeds 0, 1, 2: some two minutes on one thread
     python examples/rings/experiment.py --out pictures        # also the decisions of four networks, as a picture
@@ -19,8 +19,8 @@ differ in nothing but what is done about these:
     strict         rct.symmetrize: the coefficients of equivariant maps are learned
 
 Same data, steps, batches (all examples) and optimiser (Adam, cosine). All but ``dense`` begin with ``rct.init_``: equivariant,
-with a tenth of something else (strict: without). The weights were chosen among powers of ten by the validation error of
-seeds 10 and 11, which are not reported, with ``--tune``.
+with a tenth of something else (strict: without). The weights were chosen among powers of ten, 0.001 to 10, by the cross entropy of
+1,000 points from the whole disc, for seeds 10 and 11, which are not reported, with ``--tune``.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ SHOWN = ("dense", "augmentation", "penalty fro2", "strict")  # in the picture
 TASKS = ("symmetric", "broken")
 WEIGHTS = {  # of the penalties: see --tune
     "symmetric": {"fro": 10.0, "fro2": 10.0, "spectral": 10.0, "nuclear": 10.0, "(2, 1)": 10.0, "inf": 10.0},
-    "broken": {"fro": 1.0, "fro2": 10.0, "spectral": 1.0, "nuclear": 0.1, "(2, 1)": 0.1, "inf": 1.0},
+    "broken": {"fro": 1.0, "fro2": 10.0, "spectral": 1.0, "nuclear": 0.1, "(2, 1)": 1.0, "inf": 1.0},
 }
 CHOICES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 STEPS, RATE, COUNT, RINGS = 800, 1e-2, 120, 4

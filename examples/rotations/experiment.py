@@ -1,4 +1,4 @@
-"""Six ways to tell a network that a task is symmetric under rotations, or nearly so; in PyTorch and in JAX.
+"""Seven ways to tell a network that a task is symmetric under rotations, or nearly so; in PyTorch and in JAX.
 
     python examples/rotations/experiment.py                   # all of it, seeds 0, 1, 2
     python examples/rotations/experiment.py --framework jax --deltas 0.3
@@ -13,17 +13,18 @@ the step that is kept, 4,000 to measure: the mean squared error of a component o
 
 The network has three blocks of 16 scalars and 16 vectors. Each is a linear map to scalars, gates and two lists of vectors a, b,
 and then what commutes with rotations: tanh(s + a.b / sqrt 3), and a sigmoid(gate) + a x b / (2 sqrt(1 + |b|^2)). So it is
-equivariant if its four linear maps are, and the six ways differ in nothing but what is done about these:
+equivariant if its four linear maps are, and the seven ways differ in nothing but what is done about these:
 
     strict         rct.symmetrize: the coefficients of equivariant maps are learned
     penalty        rct.Penalty: loss + WEIGHT ||W - P W||^2 / 2 of each map
     operator K=4   the same penalty on the operator by four random rotations a step, ||g W - W g||^2
     sampled K=4    the defect of the network on the batch, ||f(g x) - g f(x)||^2, by four random rotations a step
     augmentation   each example turned at random, with its answer
+    ACE            rct.ACE: E + gamma N, and training decides about gamma, by 48 examples that are kept from the rest for it
     dense          nothing
 
 Same data, batches, steps, optimiser (Adam, 3e-3, cosine) and selection. All but ``dense`` begin with ``rct.init_``: equivariant,
-with a tenth of something else (strict: without). The weights of the penalties were chosen among powers of ten by the validation
+with a tenth of something else (strict: without). ACE learns that rest at twice the rate, and only from 464 examples. The weights of the penalties were chosen among powers of ten by the validation
 error of seed 10, which is not reported, with ``--tune``.
 """
 
@@ -31,7 +32,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,10 @@ import numpy as np
 import repcore as rc
 
 HERE = Path(__file__).resolve().parent
-WAYS = ("strict", "penalty", "operator K=4", "sampled K=4", "augmentation", "dense")
+WAYS = ("strict", "penalty", "operator K=4", "sampled K=4", "augmentation", "ACE", "dense")
 WEIGHTS = {"penalty": 1.0, "operator K=4": 1.0, "sampled K=4": 1.0}  # the best for either delta: see --tune
 STEPS, BATCH, RATE, EVERY, GAIN = 1500, 256, 3e-3, 25, 0.7
+HELD, MOVES = 48, 5  # of ACE: examples that decide about gamma, and steps from one decision to the next
 NAMES = ("first", "second", "third", "last")
 
 
@@ -77,11 +79,16 @@ def make_task(delta: float, seed: int) -> Task:
     return Task(draw(512, 0.05), draw(1000, 0.0), draw(4000, 0.0))
 
 
-def batches(seed: int, steps: int) -> np.ndarray:
-    """Which examples each step sees, (steps, BATCH), the same for all ways."""
+def resilient() -> rc.Resilient:
+    """Who decides in ACE: symmetry is given up where the error falls by more than 0.03 for a unit of gamma."""
+    return rc.Resilient(rho=1.0, mu=0.03, primal=rc.Stepper(0.15), dual=rc.Stepper(0.5))
+
+
+def batches(seed: int, steps: int, count: int = 512) -> np.ndarray:
+    """Which of the first examples each step sees, (steps, BATCH), the same for all ways that see all of them."""
     random = np.random.default_rng(seed + 1000)
-    epochs = -(-steps * BATCH // 512)
-    return np.concatenate([random.permutation(512) for _ in range(epochs)])[: steps * BATCH].reshape(steps, BATCH)
+    epochs = -(-steps * BATCH // count)
+    return np.concatenate([random.permutation(count) for _ in range(epochs)])[: steps * BATCH].reshape(steps, BATCH)
 
 
 @dataclass(frozen=True)
@@ -92,12 +99,14 @@ class Result:
         validation, test: mean squared errors of the weights that were kept.
         defect: relative root mean square of f(gx) - g f(x) over 64 rotations, of the same weights.
         seconds: for a step, all of it.
+        gamma: of ACE, of the same weights, the largest of all layers.
     """
 
     validation: float
     test: float
     defect: float
     seconds: float
+    gamma: float = 0.0
 
 
 def defect(f: Callable[[np.ndarray], np.ndarray], x: np.ndarray, spec: Any) -> float:
@@ -111,11 +120,9 @@ def defect(f: Callable[[np.ndarray], np.ndarray], x: np.ndarray, spec: Any) -> f
 # -- PyTorch -------------------------------------------------------------------------------------------------------
 
 
-def run_torch(way: str, delta: float, seed: int, steps: int, weight: float | None = None) -> Result:
-    """One way, one seed, in PyTorch."""
+def torch_network() -> Any:
+    """The network, with the weights that torch begins with."""
     import torch
-
-    import repcore_torch as rct
 
     class Network(torch.nn.Module):
         def __init__(self) -> None:
@@ -133,9 +140,18 @@ def run_torch(way: str, delta: float, seed: int, steps: int, weight: float | Non
                 x = torch.cat([s, v.flatten(1)], 1)
             return self.last(x)
 
+    return Network()
+
+
+def run_torch(way: str, delta: float, seed: int, steps: int, weight: float | None = None) -> Result:
+    """One way, one seed, in PyTorch."""
+    import torch
+
+    import repcore_torch as rct
+
     torch.manual_seed(seed)
     spec, task = rc.load(HERE / "symmetry.toml"), make_task(delta, seed)
-    model = Network()
+    model = torch_network()
     spaces = {name: spec.maps[spec.rules[name]] for name in NAMES}
     if way != "dense":
         for name, space in spaces.items():
@@ -143,6 +159,7 @@ def run_torch(way: str, delta: float, seed: int, steps: int, weight: float | Non
             torch.nn.init.zeros_(model.get_submodule(name).bias)
     if way == "strict":
         rct.symmetrize(model, spec)
+    ace = rct.ACE(model, spec, controller=resilient(), every=MOVES, steps=steps) if way == "ACE" else None
     weight = WEIGHTS.get(way, 0.0) if weight is None else weight
     moves = rct.Moves(spec.reps["input"], spec.group.rep, count=64, seed=seed)
     operators = {name: rct.Moves(space.domain, space.codomain, count=64, seed=seed) for name, space in spaces.items()}
@@ -159,11 +176,19 @@ def run_torch(way: str, delta: float, seed: int, steps: int, weight: float | Non
             case _:
                 return 0.0
 
-    optimizer = torch.optim.Adam(model.parameters(), RATE)
+    free = [p for name, p in model.named_parameters() if name.endswith(".free")]
+    rest = [p for name, p in model.named_parameters() if not name.endswith(".free")]
+    groups = [{"params": rest}, {"params": free, "lr": 2 * RATE}] if free else rest
+    optimizer = torch.optim.Adam(groups, RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     x, y, vx, vy = (torch.from_numpy(array) for array in (*task.train, *task.validation))
+    seen = len(x) - HELD if ace is not None else len(x)
     best, kept, spent = float("inf"), {}, 0.0
-    for step, rows in enumerate(batches(seed, steps)):
+
+    def held_out() -> torch.Tensor:
+        return torch.nn.functional.mse_loss(model(x[seen:]), y[seen:])
+
+    for step, rows in enumerate(batches(seed, steps, seen)):
         begin = time.perf_counter()
         bx, by = x[rows], y[rows]
         if way == "augmentation":
@@ -172,6 +197,8 @@ def run_torch(way: str, delta: float, seed: int, steps: int, weight: float | Non
         (torch.nn.functional.mse_loss(model(bx), by) + extra(bx)).backward()
         optimizer.step()
         schedule.step()
+        if ace is not None:
+            ace.step(held_out)
         spent += time.perf_counter() - begin
         if step % EVERY == EVERY - 1 or step == steps - 1:
             with torch.no_grad():
@@ -184,7 +211,9 @@ def run_torch(way: str, delta: float, seed: int, steps: int, weight: float | Non
     def f(array: np.ndarray) -> np.ndarray:
         return model(torch.from_numpy(array)).numpy()
 
-    return Result(best, float(np.mean((f(task.test[0]) - task.test[1]) ** 2)), defect(f, task.validation[0], spec), spent / steps)
+    error = float(np.mean((f(task.test[0]) - task.test[1]) ** 2))
+    largest = 0.0 if ace is None else max(float(gamma.abs().max()) for gamma in ace.gamma.values())
+    return Result(best, error, defect(f, task.validation[0], spec), spent / steps, largest)
 
 
 # -- JAX -----------------------------------------------------------------------------------------------------------
@@ -226,6 +255,7 @@ def run_jax(way: str, delta: float, seed: int, steps: int, weight: float | None 
             bias = jnp.zeros(rows)
         params[name] = {"kernel": kernel, "bias": bias}
     symmetry = rcj.symmetry_of(params, spec)
+    method = rcj.ace(params, spec, controller=resilient(), every=MOVES, steps=steps)
     words = rc.sample(spec.group, 64, seed=seed)
     turns = {
         rep: jnp.asarray(np.stack([g.act(rep, np.eye(rep.dim)) for g in words]).swapaxes(1, 2), jnp.float32)
@@ -238,8 +268,17 @@ def run_jax(way: str, delta: float, seed: int, steps: int, weight: float | None 
     }
     gx, gy = turns[spec.reps["input"]], turns[spec.group.rep]
 
-    def loss(p: Any, x: Any, y: Any, key: Any) -> Any:
-        p = symmetry.expand(p) if way == "strict" else p
+    def weights(p: Any, gamma: Any) -> Any:
+        match way:
+            case "strict":
+                return symmetry.expand(p)
+            case "ACE":
+                return method.expand(p, gamma)
+            case _:
+                return p
+
+    def loss(p: Any, gamma: Any, x: Any, y: Any, key: Any) -> Any:
+        p = weights(p, gamma)
         if way == "augmentation":
             which = jax.random.randint(key, (len(x),), 0, 64)
             x, y = jnp.einsum("bij,bj->bi", gx[which], x), jnp.einsum("bij,bj->bi", gy[which], y)
@@ -258,30 +297,41 @@ def run_jax(way: str, delta: float, seed: int, steps: int, weight: float | None 
                         value += weight / 4 * (D**2).sum() / 4
         return value
 
-    thetas = symmetry.coefficients(params) if way == "strict" else params
-    tx = optax.adam(optax.cosine_decay_schedule(RATE, steps))
+    split, ace = method.init(params)
+    thetas = {"strict": symmetry.coefficients(params), "ACE": split}.get(way, params)
+    rates = {"free": optax.cosine_decay_schedule(2 * RATE, steps), "rest": optax.cosine_decay_schedule(RATE, steps)}
+    labels = jax.tree_util.tree_map_with_path(lambda path, _: "free" if "free" in str(path[-1]) else "rest", thetas)
+    tx = optax.multi_transform({name: optax.adam(rate) for name, rate in rates.items()}, labels)
     x, y, vx, vy = (jnp.asarray(array) for array in (*task.train, *task.validation))
+    seen = len(x) - HELD if way == "ACE" else len(x)
 
     @jax.jit
-    def advance(p: Any, state: Any, rows: Any, key: Any) -> Any:
-        updates, state = tx.update(jax.grad(loss)(p, x[rows], y[rows], key), state, p)
+    def advance(p: Any, ace: Any, state: Any, rows: Any, key: Any) -> Any:
+        updates, state = tx.update(jax.grad(loss)(p, ace.gamma, x[rows], y[rows], key), state, p)
         return optax.apply_updates(p, updates), state
 
-    dense = jax.jit(symmetry.expand if way == "strict" else lambda p: p)
-    measured = jax.jit(lambda p: ((f(dense(p), vx) - vy) ** 2).mean())
+    @jax.jit
+    def decide(p: Any, ace: Any) -> Any:
+        return method.update(jax.grad(loss, argnums=1)(p, ace.gamma, x[seen:], y[seen:], keys[0]), ace)
+
+    dense = jax.jit(weights)
+    measured = jax.jit(lambda p, gamma: ((f(weights(p, gamma), vx) - vy) ** 2).mean())
     state, keys = tx.init(thetas), jax.random.split(jax.random.key(seed + 1), steps)
-    best, kept, spent = float("inf"), thetas, 0.0
-    for step, rows in enumerate(batches(seed, steps)):
+    best, kept, spent = float("inf"), (thetas, ace.gamma), 0.0
+    for step, rows in enumerate(batches(seed, steps, seen)):
         begin = time.perf_counter()
-        thetas, state = advance(thetas, state, rows, keys[step])
+        thetas, state = advance(thetas, ace, state, rows, keys[step])
+        if way == "ACE":
+            ace = decide(thetas, ace) if step % MOVES == MOVES - 1 else method.skip(ace)
         jax.block_until_ready(thetas)
         spent += (time.perf_counter() - begin) * (step > 0)  # the first compiles
-        if (step % EVERY == EVERY - 1 or step == steps - 1) and (error := float(measured(thetas))) < best:
-            best, kept = error, thetas
-    final = dense(kept)
+        if (step % EVERY == EVERY - 1 or step == steps - 1) and (error := float(measured(thetas, ace.gamma))) < best:
+            best, kept = error, (thetas, ace.gamma)
+    final = dense(*kept)
     g = jax.jit(lambda x: f(final, x))
     test = float(np.mean((np.asarray(g(task.test[0])) - task.test[1]) ** 2))
-    return Result(best, test, defect(lambda a: np.asarray(g(a)), task.validation[0], spec), spent / max(steps - 1, 1))
+    largest = max(float(abs(gamma).max()) for gamma in kept[1].values()) if way == "ACE" else 0.0
+    return Result(best, test, defect(lambda a: np.asarray(g(a)), task.validation[0], spec), spent / max(steps - 1, 1), largest)
 
 
 # -- the table -----------------------------------------------------------------------------------------------------
@@ -289,16 +339,18 @@ def run_jax(way: str, delta: float, seed: int, steps: int, weight: float | None 
 RUN = {"torch": run_torch, "jax": run_jax}
 
 
-def table(framework: str, delta: float, seeds: list[int], steps: int) -> dict[str, list[Result]]:
-    """Run all ways, and print a row for each."""
+def table(framework: str, delta: float, seeds: list[int], steps: int, ways: Sequence[str] = WAYS) -> dict[str, list[Result]]:
+    """Run these ways, and print a row for each."""
     print(f"\n{framework}, delta = {delta}: test error of seeds {', '.join(map(str, seeds))}")
     print(f"{'':14}{'test error':28}{'defect':10}{'ms a step':>10}")
     found: dict[str, list[Result]] = {}
-    for way in WAYS:
+    for way in ways:
         found[way] = results = [RUN[framework](way, delta, seed, steps) for seed in seeds]
         errors = "  ".join(f"{r.test:.4f}" for r in results)
         middle, seconds = np.median([r.defect for r in results]), np.median([r.seconds for r in results])
         print(f"{way:14}{errors:28}{middle:<10.1e}{seconds * 1e3:10.2f}", flush=True)
+        if way == "ACE":
+            print(f"{'':14}largest gamma " + "  ".join(f"{r.gamma:.4f}" for r in results))
     return found
 
 
@@ -319,11 +371,12 @@ def tune(framework: str, delta: float, steps: int) -> None:
 
 def main() -> None:
     """Read the command line, and run."""
-    parser = argparse.ArgumentParser(description="Six ways to a symmetric network.")
+    parser = argparse.ArgumentParser(description="Seven ways to a symmetric network.")
     parser.add_argument("--framework", choices=(*RUN, "both"), default="both")
     parser.add_argument("--deltas", type=float, nargs="+", default=[0.0, 0.3])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--ways", choices=WAYS, nargs="+", default=WAYS)
     parser.add_argument("--tune", action="store_true", help="print what the weights were chosen by")
     given = parser.parse_args()
     for framework in RUN if given.framework == "both" else (given.framework,):
@@ -331,8 +384,9 @@ def main() -> None:
             if given.tune:
                 tune(framework, delta, given.steps)
             else:
-                found = ratios(table(framework, delta, given.seeds, given.steps))
-                print("penalty / " + ", penalty / ".join(f"{other}: {ratio:.2f}" for other, ratio in found.items()))
+                found = table(framework, delta, given.seeds, given.steps, given.ways)
+                if {"penalty", "strict", "sampled K=4"} <= found.keys():
+                    print("penalty / " + ", penalty / ".join(f"{other}: {ratio:.2f}" for other, ratio in ratios(found).items()))
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ SHOWN = ("dense", "augmentation", "penalty fro", "strict")  # in the pictures
 TASKS = {"symmetric": WAYS, "broken": ("dense", "augmentation", "penalty fro", "penalty fro2", "strict")}
 ANGLES = {"symmetric": 15.0 * np.arange(12), "broken": 10.0 * np.arange(12)}
 WEIGHTS = {  # of the penalties: see --tune
-    "symmetric": {"fro": 1e-3, "fro2": 1e-2, "spectral": 1e-2, "nuclear": 1e-3, "(2, 1)": 1e-4, "inf": 1e-3},
+    "symmetric": {"fro": 1e-3, "fro2": 1e-2, "spectral": 1e-2, "nuclear": 1e-3, "(2, 1)": 1e-4, "inf": 1e-2},
     "broken": {"fro": 1e-3, "fro2": 1e-1},
 }
 CHOICES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)

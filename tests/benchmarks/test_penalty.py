@@ -1,7 +1,7 @@
 """What the penalty adds to a training step, as a ratio within one run: one thread, float32, Adam. `make bench` runs this.
 
-Two networks, a penalty on each layer: a small one, four dense layers between 16 scalars and 16 vectors of O(3) with gates, where
-the time of a step is that of some hundred small operations; and a wide one, three layers of 512 to 512 channels. Times are
+Two networks, a penalty on each layer: that of examples/rotations, three blocks of 16 scalars and 16 vectors, where the time of a
+step is that of some hundred small operations; and a wide one, three layers of 512 to 512 channels. Times are
 processor time of the process, medians of interleaved steps, so that other load on the machine enters as little as can be.
 """
 
@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import os
 import random
+import runpy
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ import repcore as rc
 
 pytestmark = pytest.mark.bench
 
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "rotations"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -47,32 +50,20 @@ def measure(batch: int, runs: int) -> list[float]:
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    O3 = rc.O(3)
-    one, V = rc.trivial(O3), O3.rep
-    hidden = 32 * one + 16 * V  # 16 scalars, 16 gates, 16 vectors
-    widths = [2 * one + 4 * V, 16 * one + 16 * V]
-    spaces = [widths[0] >> hidden, widths[1] >> hidden, widths[1] >> hidden, widths[1] >> V]
-    x, y = torch.randn(batch, spaces[0].shape[1]), torch.randn(batch, 3)
-
-    def gated(z: Any) -> Any:
-        scalars, gates, vectors = z.split([16, 16, 48], -1)
-        moved = gates.sigmoid().unsqueeze(-1) * vectors.unflatten(-1, (16, 3))
-        return torch.cat([torch.nn.functional.silu(scalars), moved.flatten(-2)], -1)
+    example = runpy.run_path(str(EXAMPLE / "experiment.py"))
+    spec = rc.load(EXAMPLE / "symmetry.toml")
+    ends = rct.Moves(spec.reps["input"], spec.group.rep)
+    x, y = torch.randn(batch, 14), torch.randn(batch, 3)
 
     def trained(norm: str | None, sampled: str = "", **options: Any) -> Callable[[], None]:
-        layers = torch.nn.ModuleList(torch.nn.Linear(space.shape[1], space.shape[0]) for space in spaces)
-        rules = {str(i): space for i, space in enumerate(spaces)}
-        optimiser = torch.optim.Adam(layers.parameters(), lr=3e-3)
-        penalty = None if norm is None else rct.Penalty(layers, rules, norm=norm, weight=1e-3, **options)
+        model = example["torch_network"]()
+        layers = [model.get_submodule(name) for name in example["NAMES"]]
+        spaces = [spec.maps[spec.rules[name]] for name in example["NAMES"]]
+        optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
+        penalty = None if norm is None else rct.Penalty(model, spec, norm=norm, weight=1e-3, **options)
         if sampled == "decay":
-            rct.EquivarianceDecay(optimiser, layers, rules, weight=1.0)
+            rct.EquivarianceDecay(optimiser, model, spec, weight=1.0)
         moves = [rct.Moves(space.domain, space.codomain) for space in spaces]
-        ends = rct.Moves(widths[0], V)
-
-        def model(x: Any) -> Any:
-            for layer in layers[:-1]:
-                x = gated(layer(x))
-            return layers[-1](x)
 
         def step() -> None:
             loss = (model(x) - y).square().mean()
