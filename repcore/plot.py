@@ -132,8 +132,8 @@ def plot_history(history: History, axes: Any = None) -> Any:
 def plot_softness(curve: SoftnessCurve, ax: Any = None) -> Any:
     """Accuracy over softness on the left axis, the equivariance error and its bound on the right one, logarithmic.
 
-    Readable in black and white: accuracy is a solid line with dots, the error dashed with squares, the bound dotted with triangles.
-    Bars are standard deviations over runs. An error of exactly zero is drawn at 1e-17.
+    Readable in black and white: accuracy is a solid line with dots, the error dashed with squares, the bound dotted with
+    triangles. Bars are standard deviations over runs. An error of exactly zero is drawn at 1e-17.
 
     Args:
         curve: of :func:`repcore.softness_curve`.
@@ -172,7 +172,9 @@ def plot_softness(curve: SoftnessCurve, ax: Any = None) -> Any:
     ax.set_ylabel("accuracy")
     ax.set_xlim(-0.03, 1.03)
     ax.grid(axis="x", color="0.88", linewidth=0.6)
-    ax.legend(lines, names, frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.01), ncols=3, title=curve.title)
+    ax.legend(
+        lines, names, frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.01), ncols=3, title=curve.title
+    )
     return ax
 
 

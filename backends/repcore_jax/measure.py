@@ -72,7 +72,10 @@ def measure(
     """
     if not callable(f):
         raise IncompatibleError(f"f: expected a function of parameters and a batch, got {type(f).__name__}")
-    array = jnp.asarray(data)
+    try:
+        array = jnp.asarray(data)
+    except (TypeError, ValueError) as error:
+        raise IncompatibleError(f"data: is no array of numbers: {error}; give an array (N, ...)") from None
     if not jnp.issubdtype(array.dtype, jnp.inexact):
         raise IncompatibleError(f"data: has dtype {array.dtype}; moved vectors are not whole, so give floating point or complex")
     made = rules if rules is None or isinstance(rules, Symmetry) else symmetry_of(params, rules, symmetry=symmetry)

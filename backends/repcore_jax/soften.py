@@ -75,7 +75,7 @@ class SoftProjector:
 
     def at(self, softness: float, profile: str = "heat") -> SoftProjector:
         """The same levels at another softness, see ``repcore.gains_at``: for schedules, without solving anything again."""
-        gains = rc.gains_at(self.values, self.multiplicities, softness, profile)  # pyright: ignore[reportArgumentType]
+        gains = rc.gains_at(self.values, self.multiplicities, softness, profile)
         return SoftProjector(self.source, self.plan, gains)
 
     @property
@@ -143,7 +143,10 @@ def soft_projector(
     Args:
         space: a space, its basis, a ``repcore.Soft``, whose gains are taken if none are given here; or a plan.
         softness: the mean gain of what is not equivariant, 0 to 1, in the form that ``profile`` says, see ``repcore.gains_at``.
-        cutoff, keep, gain, construction: as for ``repcore.soften``. Exactly one of the four of them is given.
+        cutoff: b; gain 1 for singular values up to b, 0 above.
+        keep: the share of the complement that is kept, in whole levels.
+        gain: a function of a ``repcore.Level``, or one number for each level. Exactly one of these four is given.
+        construction: of the levels, see ``repcore.soften``.
         profile: ``"heat"``, ``"tikhonov"``, ``"cutoff"`` or ``"blend"``.
 
     Returns:
@@ -157,8 +160,8 @@ def soft_projector(
     >>> import numpy as np, repcore as rc
     >>> V = rc.SO(3).rep
     >>> soft = soft_projector(V >> V, cutoff=1.5)
-    >>> soft(np.diag([1.0, 2.0, 6.0]).astype(np.float32)).round(4).tolist()
-    [[3.0, 0.0, 0.0], [0.0, 3.0, 0.0], [0.0, 0.0, 3.0]]
+    >>> np.diagonal(soft(np.diag([1.0, 2.0, 6.0]).astype(np.float32))).round(4).tolist()
+    [3.0, 3.0, 3.0]
     >>> W = np.eye(3)[[1, 2, 0]]
     >>> soft.at(1.0)(W) is not W and bool((soft.at(1.0)(W) == W).all())
     True
@@ -170,7 +173,9 @@ def soft_projector(
     if isinstance(space, rc.Soft) and not given:
         return SoftProjector(space.space, space.plan, space.gains)
     if len(given) != 1:
-        raise IncompatibleError(f"{', '.join(_CHOICES)}: give exactly one, got {' and '.join(given) or 'none'}; softness=0 is strict")
+        raise IncompatibleError(
+            f"{', '.join(_CHOICES)}: give exactly one, got {' and '.join(given) or 'none'}; softness=0 is strict"
+        )
     ((name, value),) = given.items()
     free = _free(space, construction)
     if name == "softness":
@@ -258,9 +263,10 @@ def soften(symmetry: Symmetry, *, profile: str = "heat", construction: str = "au
 
     Args:
         symmetry: of :func:`symmetry_of`.
-        profile, construction: as for :func:`soft_projector`.
-        choice: exactly one of ``softness=``, ``cutoff=``, ``keep=``, ``gain=``: a value, or a mapping from patterns to values, of which
-            the first that means a weight counts.
+        profile: as for :func:`soft_projector`.
+        construction: likewise.
+        choice: exactly one of ``softness=``, ``cutoff=``, ``keep=``, ``gain=``: a value, or a mapping from patterns to values, of
+            which the first that means a weight counts.
 
     Returns:
         A pure function, ``soft(params)``.
@@ -297,7 +303,10 @@ def _filtered(w: Array, gains: Any, plan: Any) -> Array:
     places: list[np.ndarray] = []
     for b in plan.blocks:
         (n, down), (m, across) = b.rows.shape, b.cols.shape
-        tiles = w[..., b.rows[:, None, :, None], b.cols[None, :, None, :]]
+        if whole := _is_whole(b, plan.shape):
+            tiles = w.reshape(*w.shape[:-2], n, down, m, across).swapaxes(-3, -2)
+        else:
+            tiles = w[..., b.rows[:, None, :, None], b.cols[None, :, None, :]]
         left, right = (None if x is None else x.astype(w.dtype) for x in (b.left, b.right))
         t = tiles if right is None else _einsum("...ij,jk->...ik", tiles, right)
         t = t if left is None else _einsum("ji,...jk->...ik", left.conj(), t)
@@ -314,12 +323,19 @@ def _filtered(w: Array, gains: Any, plan: Any) -> Array:
         t = jnp.concatenate(parts, -1)[..., np.argsort(np.concatenate(order))].reshape(t.shape)
         t = t if right is None else _einsum("...ik,jk->...ij", t, right.conj())
         t = t if left is None else _einsum("ij,...jk->...ik", left, t)
+        if whole:
+            return t.swapaxes(-3, -2).reshape(w.shape)
         done.append(t.reshape(*w.shape[:-2], n * m * down * across))
         places.append((b.rows[:, None, :, None] * w.shape[-1] + b.cols[None, :, None, :]).ravel())
     if not done:
         return w
     inverse = np.argsort(np.concatenate(places))
     return jnp.concatenate(done, -1)[..., inverse].reshape(w.shape)
+
+
+def _is_whole(b: Any, shape: tuple[int, int]) -> bool:
+    """Whether a block is the weight, so that a reshape reads it: no indices, which would be constants of its size."""
+    return all(np.array_equal(at.ravel(), np.arange(size)) for at, size in zip((b.rows, b.cols), shape, strict=True))
 
 
 def _einsum(formula: str, a: Any, b: Any) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -12,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 
 import repcore as rc
-from repcore import IncompatibleError
+from repcore import IncompatibleError, RepcoreWarning
 from repcore_jax.penalty import penalty
 from repcore_jax.projector import Projector, projector, working_dtype
 from repcore_jax.slots import leaves_of, slots_of
@@ -235,6 +236,9 @@ def symmetrize(
     Raises:
         IncompatibleError, SpecError: as :func:`symmetry_of`.
 
+    Warns:
+        RepcoreWarning: a weight whose space has dimension 0, so that the layer is zero.
+
     >>> import numpy as np, repcore as rc
     >>> V = rc.dihedral(4).rep
     >>> params = symmetrize({"dense": {"kernel": np.array([[1.0, 2.0], [3.0, 5.0]])}}, {"dense": V >> V})
@@ -242,7 +246,16 @@ def symmetrize(
     [[3.0, 0.0], [0.0, 3.0]]
     """
     found = symmetry_of(params, rules, symmetry=symmetry)
-    return found.sites if dry_run else found.project(params, start=start)
+    if dry_run:
+        return found.sites
+    for site in found.sites:
+        if site.after == 0 and site.before and site.slot.role != "bias":
+            warnings.warn(
+                f"the space of {site.path!r}, {site.label}, has dimension 0: no map but zero is equivariant, so it becomes zero",
+                RepcoreWarning,
+                stacklevel=2,
+            )
+    return found.project(params, start=start)
 
 
 def replaced(tree: Any, leaves: dict[str, Any]) -> Any:

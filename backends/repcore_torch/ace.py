@@ -16,7 +16,7 @@ from repcore import IncompatibleError
 from repcore_torch.branch import Branch, Layer, rows_of
 from repcore_torch.constraint import attach
 from repcore_torch.digest import guard
-from repcore_torch.family import Family
+from repcore_torch.family import Family, quicken
 from repcore_torch.fold import fold
 from repcore_torch.homotopy import Homotopy
 from repcore_torch.slots import slots_of
@@ -383,6 +383,7 @@ def _attached(
             for _, module, name, branch, tensor in held:
                 undo.append(_undo(module, name, tensor))
                 attach(module, name, branch)
+                quicken(module, name)
             layer = Layer(label, [branch for *_, branch, _ in held], [(module, name) for _, module, name, _, _ in held], scale)
             _begin(layer, before, gamma, generator)
             layers.append(layer)

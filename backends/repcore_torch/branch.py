@@ -85,6 +85,8 @@ class Layer:
 
     def __init__(self, name: str, branches: Sequence[Branch], places: Sequence[tuple[nn.Module, str]], scale: float | None) -> None:
         self.name, self.branches, self.places = name, list(branches), list(places)
+        # Where torch keeps them, for its own ways to them take microseconds each.
+        self._held: list[Any] = [_chains(module)[name]._parameters for module, name in places]
         self.count = branches[0].rows.count
         # Where every equivariant weight is 0, its norm says nothing.
         self.scale = 1.0 if scale is None and all(b.projector.dim == 0 for b in branches) else scale
@@ -92,7 +94,7 @@ class Layer:
 
     def thetas(self) -> list[Tensor]:
         """The coefficients, as they are now."""
-        return [_chains(module)[name].original for module, name in self.places]
+        return [held["original"] for held in self._held]
 
     def parts(self) -> tuple[list[Tensor], list[Tensor], Tensor, Tensor]:
         """E and turned N of each weight as maps; ||N||^2 of each gamma, where there is any; and s / sqrt(k)."""

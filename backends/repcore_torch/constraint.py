@@ -112,6 +112,8 @@ def attach(module: nn.Module, name: str, constraint: Constraint) -> nn.Module:
     if is_sharded(getattr(module, name)):
         raise IncompatibleError(f"{name!r} is sharded already: constrain the module first, and shard it then")
     parametrize.register_parametrization(module, name, constraint)
+    # A gradient of the weight says nothing of the coefficients, and has another shape.
+    _chains(module)[name].original.grad = None
     _complete(type(module))
     return module
 
@@ -125,12 +127,39 @@ def _complete(kind: Any) -> None:
     def deepcopied(self: Any, memo: dict[int, Any]) -> Any:
         # torch lets the copy share this class: to remove a parametrisation of the copy would break the original (torch 2.13).
         twin, own = copied(self, memo), type(self)
-        twin.__class__ = type(own.__name__, own.__bases__, dict(vars(own)))
+        # And the properties know the module that they were made for, by which torch caches weights.
+        names = [name for name in _chains(twin) if name in vars(own)]
+        members = {key: value for key, value in vars(own).items() if key not in names}
+        twin.__class__ = type(own.__name__, own.__bases__, members)
+        for name in names:
+            parametrize._inject_property(twin, name)
         return twin
+
+    def reduced(self: Any, protocol: Any) -> Any:
+        # torch pickles no parametrised module, for its class is made on the spot; so it is made again. What else was derived
+        # from that class is as little to be found by its name as torch has it.
+        if type(self).__bases__ != kind.__bases__:
+            return base.__reduce_ex__(self, protocol)
+        return _restored, (base, tuple(_chains(self))), base.__getstate__(self)
 
     def loaded(self: Any, state_dict: Any, prefix: str, *rest: Any) -> None:
         # The other parameters of the module would be loaded before its parametrisations.
         check_state(self, state_dict, prefix)
         base._load_from_state_dict(self, state_dict, prefix, *rest)
 
-    kind.__deepcopy__, kind._load_from_state_dict = deepcopied, loaded
+    kind.__deepcopy__, kind.__reduce_ex__, kind._load_from_state_dict = deepcopied, reduced, loaded
+
+
+def _restored(base: Any, names: tuple[str, ...]) -> Any:
+    """A module with the class of one that is constrained, whose state pickle sets next."""
+    module = base.__new__(base)
+    parametrize._inject_new_class(module)
+    for name in names:
+        parametrize._inject_property(module, name)
+    _complete(type(module))
+    return module
+
+
+def _chains(module: Any) -> Any:
+    """The parametrisations of a module by the names of what they make."""
+    return module.parametrizations

@@ -71,8 +71,8 @@ def contents_of(model: nn.Module) -> Contents:
                     continue
                 if isinstance(constraint, Softening):
                     raise IncompatibleError(
-                        f"model: {start + name!r} is softened, and files hold equivariant or plain weights; save fold(model), or the "
-                        "state_dict, which holds the softness as well"
+                        f"model: {start + name!r} is softened, and files hold equivariant or plain weights; save fold(model), or "
+                        "the state_dict, which holds the softness as well"
                     )
                 if len(chain) > 1:
                     raise IncompatibleError(

@@ -14,7 +14,9 @@ from repcore_torch.branch import Branch, Layer
 from repcore_torch.homotopy import Homotopy
 from repcore_torch.together import Together, fits
 
-__all__ = ["Family", "settle"]
+__all__ = ["Family", "forget", "quicken", "settle"]
+
+_READY = "_ready_"
 
 
 class Family:
@@ -97,6 +99,9 @@ class Family:
         for branches, weights in self._all(gamma, each):
             for branch, weight in zip(branches, weights, strict=True):
                 branch.ready = weight
+        for layer in self.layers:
+            for branch, (module, name) in zip(layer.branches, layer.places, strict=True):
+                module.__dict__[_READY + name] = branch.ready
         for homotopy, mine in zip(self.homotopies.values(), each[len(self.layers) :], strict=True):
             homotopy.live = mine.to(homotopy.gamma.device, homotopy.gamma.dtype)
 
@@ -106,8 +111,8 @@ class Family:
         if self._depth:
             return
         for layer in self.layers:
-            for branch in layer.branches:
-                branch.ready = None
+            for branch, (module, name) in zip(layer.branches, layer.places, strict=True):
+                branch.ready = module.__dict__[_READY + name] = None
         for homotopy in self.homotopies.values():
             homotopy.live = None
 
@@ -161,6 +166,17 @@ class Family:
         return self._together[1]
 
 
+def quicken(module: nn.Module, name: str) -> None:
+    """Let a look at a weight find the one of the pass that is under way first: the way through torch takes 20 microseconds."""
+    slow, key = getattr(type(module), name), _READY + name
+
+    def found(self: nn.Module) -> Any:
+        ready = self.__dict__.get(key)
+        return slow.fget(self) if ready is None else ready
+
+    setattr(type(module), name, property(found, slow.fset))
+
+
 def settle(model: nn.Module) -> nn.Module:
     """Take the hooks of a family off a model, with its weights formed as they are and switched off homotopies strict."""
     families: dict[int, Family] = {}
@@ -182,3 +198,10 @@ def settle(model: nn.Module) -> nn.Module:
             if isinstance(child, Homotopy) and not child.on and isinstance(child.eq, nn.Module):
                 setattr(parent, name, child.eq)
     return model
+
+
+def forget(model: nn.Module) -> None:
+    """What :func:`settle` has left for the removal of the parametrisations."""
+    for module in model.modules():
+        for key in [key for key in vars(module) if key.startswith(_READY)]:
+            del module.__dict__[key]

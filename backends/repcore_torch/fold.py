@@ -10,7 +10,8 @@ from torch.nn.utils import parametrize
 
 from repcore_torch import fast_path
 from repcore_torch.digest import unguard
-from repcore_torch.family import settle
+from repcore_torch.family import forget, settle
+from repcore_torch.hooks import take_hooks
 from repcore_torch.linear import Linear
 from repcore_torch.normalise import BatchNorm, LayerNorm, RMSNorm
 from repcore_torch.slots import constraint_of
@@ -44,10 +45,12 @@ def fold(model: nn.Module) -> nn.Module:
         for name in list(chains):
             if constraint_of(module, name) is not None:
                 parametrize.remove_parametrizations(module, name)
+    forget(copy)
     swaps: dict[int, nn.Module] = {}
     for module in list(copy.modules()):
         plain = _plain(module)
         if plain is not None:
+            take_hooks(plain, module)
             swaps[id(module)] = plain.train(module.training)
     for parent in list(copy.modules()):
         for name, child in list(parent._modules.items()):
@@ -70,7 +73,11 @@ def _plain(module: nn.Module) -> nn.Module | None:
             new = module.replaces(module.domain.dim, module.eps, module.momentum, module.affine)
         case _:
             return None
-    for name, value in module.dense().items():
+    dense = module.dense()
+    if "bias" not in dense:
+        new.register_parameter("bias", None)
+    for name, value in dense.items():
         # The tensors themselves: of the dtype and on the device of the layer.
-        setattr(new, name, nn.Parameter(value) if name in ("weight", "bias") else value)
+        learned = getattr(module, name).requires_grad
+        setattr(new, name, nn.Parameter(value, learned) if name in ("weight", "bias") else value)
     return new

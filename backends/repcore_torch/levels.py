@@ -24,7 +24,9 @@ __all__ = ["Levels", "levels_of"]
 
 @dataclass(frozen=True, eq=False)
 class _Cells:
-    """Entries of t that a change of basis q splits into levels ``ids``, see :class:`repcore.Cells`; ``sizes`` is (cells, m, n)."""
+    """Entries of t that a change of basis q splits into levels, see :class:`repcore.Cells`; ``sizes`` is (cells, m,
+    n).
+    """
 
     sizes: tuple[int, int, int]
     q: Tensor
@@ -85,7 +87,9 @@ class _Block:
 
 @dataclass(frozen=True, eq=False)
 class _Table:
-    """All blocks in one dtype on one device; ``inverse`` puts their entries, laid end to end, in place; None for one whole block."""
+    """All blocks in one dtype on one device; ``inverse`` puts their entries, laid end to end, in place; None for one whole
+    block.
+    """
 
     blocks: tuple[_Block, ...]
     inverse: Tensor | None

@@ -75,7 +75,10 @@ def measure(
     """
     if not isinstance(model, nn.Module):
         raise IncompatibleError(f"model: expected a torch module, got {type(model).__name__}")
-    tensor = data.detach() if isinstance(data, Tensor) else torch.as_tensor(np.asarray(data))
+    try:
+        tensor = data.detach() if isinstance(data, Tensor) else torch.as_tensor(np.asarray(data))
+    except (TypeError, ValueError) as error:
+        raise IncompatibleError(f"data: is no array of numbers: {error}; give a tensor (N, ...)") from None
     parameter = next(model.parameters(), None)
     device = tensor.device if parameter is None else parameter.device
     dtype = tensor.dtype

@@ -23,7 +23,8 @@ __all__ = ["LayerBound", "NetworkBound", "network_bound"]
 _BETWEEN: dict[type[nn.Module], float] = {
     nn.Identity: 1.0, nn.Dropout: 1.0, nn.Dropout2d: 1.0, nn.Flatten: 1.0, nn.Unflatten: 1.0,
     nn.ReLU: 1.0, nn.ReLU6: 1.0, nn.LeakyReLU: 1.0, nn.ELU: 1.0, nn.Tanh: 1.0, nn.Softsign: 1.0, nn.Hardtanh: 1.0,
-    nn.Softshrink: 1.0, nn.GELU: 1.13, nn.SiLU: 1.1, nn.AdaptiveAvgPool1d: 1.0, nn.AdaptiveAvgPool2d: 1.0, nn.AdaptiveAvgPool3d: 1.0,
+    nn.Softshrink: 1.0, nn.GELU: 1.13, nn.SiLU: 1.1, nn.AdaptiveAvgPool1d: 1.0, nn.AdaptiveAvgPool2d: 1.0, nn.AdaptiveAvgPool3d:
+    1.0,
 }  # fmt: skip
 
 
@@ -101,14 +102,14 @@ def network_bound(
     number of windows that a cell lies in.
 
     Args:
-        model: an ``nn.Sequential``, nested as you like, of linear layers, convolutions with zero padding, and what stands between:
-            ReLU, tanh, GELU and their like, dropout, flattening, and adaptive pooling to one cell.
+        model: an ``nn.Sequential``, nested as you like, of linear layers, convolutions with zero padding, and what stands
+            between: ReLU, tanh, GELU and their like, dropout, flattening, and adaptive pooling to one cell.
         rules: what the weights map, as for :func:`symmetrize`; left out, those weights that are constrained or softened. A weight
             without a rule is refused: nothing would be known of it.
         radius: ||x||.
         symmetry: what names in texts mean.
-        lipschitz: Lipschitz constants of further layers by class. They must be equivariant and take zero to zero, which is for you
-            to know: so must those above be, for the representation that they act on (ReLU wants permuted features).
+        lipschitz: Lipschitz constants of further layers by class. They must be equivariant and take zero to zero, which is for
+            you to know: so must those above be, for the representation that they act on (ReLU wants permuted features).
         measured: an error that was measured for inputs of the radius, to be shown beside the bound.
 
     Only for representations that are orthogonal (unitary), as ``rho_X(g)`` must keep lengths.
@@ -192,6 +193,8 @@ def _norms(layer: Any, owner: str, name: str, found: dict[str, rc.Site]) -> tupl
     site = found.get(path)
     if site is None or site.view is None:
         raise IncompatibleError(f"{path!r}: no rule says what it maps, so that nothing bounds its part of the error")
+    if path.endswith("weight") and _is_sampled(layer, name, site):
+        raise IncompatibleError(f"{path!r}: its kernels are sampled, and equivariant up to a sampling error that no norm bounds")
     held = constraint_of(layer, name)
     space = site.space or getattr(held, "maps", None) or getattr(site.rule.maps, "space", site.rule.maps)
     if isinstance(space, rc.Hom) and not rc.soften(space, keep=1).plan.growth.is_orthogonal:
@@ -203,6 +206,13 @@ def _norms(layer: Any, owner: str, name: str, found: dict[str, rc.Site]) -> tupl
     residual = maps - projector_of(site.plan)(maps)
     norms = [torch.linalg.matrix_norm(m.reshape(-1, *m.shape[-2:]), 2).max().item() for m in (maps, residual)]
     return norms[0], norms[1]
+
+
+def _is_sampled(layer: Any, name: str, site: rc.Site) -> bool:
+    """Whether the equivariant kernels are samples of functions: then they are equivariant up to an error of their own."""
+    held = constraint_of(layer, name)
+    source: Any = held.projector.source if held is not None else rc.space_of(site)
+    return isinstance(layer, _ConvNd) and not isinstance(source, rc.Hom | rc.EquivariantBasis)
 
 
 def _windows(layer: Any, name: str) -> float:

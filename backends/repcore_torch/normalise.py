@@ -70,6 +70,7 @@ class _Norm(FieldLayer):
             (self.bias, bias, lambda values, features, constants: features.means(values, constants)),
         ):
             if mine is not None and theirs is not None:
+                mine.requires_grad_(theirs.requires_grad)
                 wide = theirs.detach().to(working(theirs, "from_plain"))
                 mine.copy_(read(wide, self._features, self._features.on(wide.dtype, wide.device)))
 
@@ -92,6 +93,7 @@ class LayerNorm(_Norm):
         eps: added to the mean square.
         affine: learn ``weight``, (copies,), and ``bias``, (number of invariants,) if there are any, in the order of
             ``rc.fields(X)``.
+        bias: False to learn no bias.
         axis: the axis of x that holds the features; 1 for images (B, dim X, H, W), where each pixel has its own statistics.
         device, dtype: of the parameters.
 
@@ -116,11 +118,12 @@ class LayerNorm(_Norm):
         eps: float = 1e-5,
         affine: bool = True,
         *,
+        bias: bool = True,
         axis: int = -1,
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(X, axis, affine, True, device, dtype)
+        super().__init__(X, axis, affine, bias, device, dtype)
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
@@ -147,7 +150,8 @@ class LayerNorm(_Norm):
         """The layer with eps, the mean gain over each copy and the projected bias of a ``torch.nn.LayerNorm`` of dim X."""
         _check_plain(plain, nn.LayerNorm, "LayerNorm", X)
         like = plain.weight if plain.elementwise_affine else torch.empty(0)
-        new = cls(X, plain.eps, plain.elementwise_affine, axis=axis, device=like.device, dtype=like.dtype)
+        options = {"bias": plain.bias is not None, "axis": axis, "device": like.device, "dtype": like.dtype}
+        new = cls(X, plain.eps, plain.elementwise_affine, **options)
         new._take(plain.weight, plain.bias)
         return new.train(plain.training)
 
@@ -229,6 +233,7 @@ class BatchNorm(_Norm):
         momentum: the weight of the new batch in the running statistics.
         affine: learn ``weight``, (copies,), and ``bias``, (number of invariants,), in the order of ``rc.fields(X)``; in the
             coordinates of :class:`LayerNorm`.
+        bias: False to learn no bias.
         track_running_stats: keep ``running_mean``, (number of invariants,), ``running_var``, (copies,), ``num_batches_tracked``.
         axis: the axis of x that holds the features.
         device, dtype: of the parameters.
@@ -257,11 +262,12 @@ class BatchNorm(_Norm):
         affine: bool = True,
         track_running_stats: bool = True,
         *,
+        bias: bool = True,
         axis: int = 1,
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(X, axis, affine, True, device, dtype)
+        super().__init__(X, axis, affine, bias, device, dtype)
         self.eps, self.momentum, self.track_running_stats = eps, momentum, track_running_stats
         self.replaces: type[nn.Module] | None = None
         kept = track_running_stats
@@ -309,7 +315,7 @@ class BatchNorm(_Norm):
         _check_plain(plain, nn.modules.batchnorm._BatchNorm, "BatchNorm", X)
         source = cast(nn.BatchNorm2d, plain)
         like = next((t for t in (*source.parameters(), *source.buffers())), torch.empty(0))
-        options = {"axis": axis, "device": like.device, "dtype": like.dtype}
+        options = {"bias": source.bias is not None, "axis": axis, "device": like.device, "dtype": like.dtype}
         new = cls(X, source.eps, source.momentum, source.affine, source.track_running_stats, **options)
         new.replaces = type(plain)
         new._take(source.weight, source.bias)

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
@@ -19,7 +20,7 @@ from repcore_torch.normalise import BatchNorm, LayerNorm, RMSNorm
 from repcore_torch.pool import InvariantPool
 from repcore_torch.softening import Softening
 
-__all__ = ["constraint_of", "slots_of"]
+__all__ = ["bare_norms", "constraint_of", "slots_of"]
 
 # Layers that are equivariant by construction: their parameters are coefficients, which no rule means.
 _OWN = (Linear, LayerNorm, RMSNorm, BatchNorm, NormNonlinearity, Gate, InvariantPool)
@@ -56,6 +57,17 @@ def slots_of(model: nn.Module, *, shared: bool = False) -> list[rc.Slot]:
     return slots
 
 
+def bare_norms(model: nn.Module) -> list[rc.Slot]:
+    """The norms of a model that have no parameters, as slots by the name of the layer: a rule may replace them."""
+    slots: list[rc.Slot] = []
+    for path, module in model.named_modules():
+        if isinstance(module, nn.LayerNorm | nn.RMSNorm | _BatchNorm) and next(_weights(module), None) is None:
+            size = (module.num_features,) if isinstance(module, _BatchNorm) else tuple(module.normalized_shape)
+            axes = ("o",) * len(size)
+            slots.append(rc.Slot(path, path, "scale", _norm(module), size, axes, type=type(module), blocked=_special(module)))
+    return slots
+
+
 def constraint_of(module: nn.Module, name: str) -> Constraint | Softening | None:
     """The constraint or the filter of a parameter, if it has one."""
     if not parametrize.is_parametrized(module, name):
@@ -81,6 +93,10 @@ def _blocked(module: nn.Module, name: str, tensor: Any) -> str:
         return "is parametrised already; a second parametrisation would stack silently"
     if isinstance(module, nn.RNNBase):
         return "belongs to a recurrent layer that keeps its weights in one buffer; use cells, such as nn.LSTMCell"
+    if isinstance(module, nn.Embedding | nn.EmbeddingBag) and (module.max_norm is not None or module.sparse):
+        return "belongs to an embedding with max_norm or sparse gradients, which want the table itself; make it without"
+    if special := _special(module):
+        return special
     if is_lazy(tensor):
         return "has no shape yet; run the lazy module once before"
     if not (tensor.is_floating_point() or tensor.is_complex()):
@@ -103,6 +119,8 @@ def _slot(module: nn.Module, path: str, name: str, full: str, tensor: Any, block
             return slot(role, "attention", axes, stack=3, heads=module.num_heads)
         case nn.MultiheadAttention() if name in ("q_proj_weight", "k_proj_weight", "v_proj_weight"):
             return slot("weight", "attention", "oi", heads=module.num_heads)
+        case nn.MultiheadAttention() if name in ("bias_k", "bias_v"):
+            return slot("bias", "attention", "bbo", heads=module.num_heads)
         case nn.Linear() if attention is not None:
             # The last step of an attention is part of it: a rule for all Linear layers does not mean it.
             role, axes = ("bias", "o") if is_bias else ("out", "oi")
@@ -118,13 +136,34 @@ def _slot(module: nn.Module, path: str, name: str, full: str, tensor: Any, block
             return slot("bias" if is_bias else "weight", "conv", axes, groups=module.groups, grouped="i" if turned else "o")
         case nn.Embedding():
             return slot("weight", "embedding", "io")
-        case _BatchNorm():
-            return slot("shift" if is_bias else "scale", "batch_norm", "o")
-        case nn.LayerNorm() | nn.RMSNorm():
-            kind = "layer_norm" if isinstance(module, nn.LayerNorm) else "rms_norm"
-            return slot("shift" if is_bias else "scale", kind, "o" * len(shape))
+        case _BatchNorm() | _InstanceNorm() | nn.GroupNorm() | nn.LayerNorm() | nn.RMSNorm():
+            groups = module.num_groups if isinstance(module, nn.GroupNorm) else 1
+            return slot("shift" if is_bias else "scale", _norm(module), "o" * len(shape), groups=groups)
         case _ if type(module).__name__ == "Conv1D" and hasattr(module, "nf"):
             # A linear layer of GPT-2 in transformers: its weight is (in, out).
             return slot("bias" if is_bias else "weight", "linear", "o" if is_bias else "io")
         case _:
             return slot("bias" if is_bias else "weight", "tensor")
+
+
+def _norm(module: nn.Module) -> str:
+    """The kind of a norm; one with a forward of its own is not to be replaced, and a norm like any other."""
+    match module:
+        case _BatchNorm():
+            return "batch_norm"
+        case nn.LayerNorm() if type(module).forward is nn.LayerNorm.forward:
+            return "layer_norm"
+        case nn.RMSNorm() if type(module).forward is nn.RMSNorm.forward:
+            return "rms_norm"
+        case _:
+            return "norm"
+
+
+def _special(module: nn.Module) -> str:
+    """Why a norm with statistics of each feature cannot be taken; empty if it can."""
+    name = type(module).__name__
+    if isinstance(module, _BatchNorm) and type(module).forward not in (_BatchNorm.forward, nn.SyncBatchNorm.forward):
+        return f"belongs to a layer of the class {name}, which does more than normalise: put rct.BatchNorm(X) and the rest in its place"
+    if isinstance(module, _InstanceNorm) and module.track_running_stats:
+        return f"belongs to a layer of the class {name} that keeps statistics of each feature; put rct.BatchNorm(X) in its place"
+    return ""

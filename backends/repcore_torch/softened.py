@@ -52,17 +52,18 @@ def soften(
     Args:
         module: a layer or a model; changed in place.
         what: the name of a parameter; or rules, as for :func:`symmetrize`.
-        space: with a name: a space, its basis, a ``repcore.Soft``, whose gains are taken if none are given here; or a plan, which has
-            two levels, the equivariant maps and all others. Kernels that are sampled (rotations by every angle) are such plans.
+        space: with a name: a space, its basis, a ``repcore.Soft``, whose gains are taken if none are given here; or a plan, which
+            has two levels, the equivariant maps and all others. Kernels that are sampled (rotations by every angle) are such
+            plans.
         symmetry: what names in the texts of rules mean.
-        softness: the mean gain of all that is not equivariant, 0 to 1, in the form that ``profile`` says; :func:`set_softness` moves
-            it later on.
+        softness: the mean gain of all that is not equivariant, 0 to 1, in the form that ``profile`` says; :func:`set_softness`
+            moves it later on.
         cutoff: gain 1 up to this singular value, 0 above.
         keep: the share of the complement that is kept, rounded down to whole levels.
         gain: a function of a ``repcore.Level``, such as ``repcore.Heat(0.5)``; with a name also one number for each level.
         profile: ``"heat"``, ``"tikhonov"``, ``"cutoff"`` or ``"blend"``, see ``repcore.gains_at``.
-        learnable: learn the gains with the weights, each as a sigmoid; the equivariant maps keep gain 1. They are parameters of the
-            module: make the optimiser afterwards.
+        learnable: learn the gains with the weights, each as a sigmoid; the equivariant maps keep gain 1. They are parameters of
+            the module: make the optimiser afterwards.
         start: ``"keep"``: W as it is, so that F W is the nearest thing to what the weight has learned. ``"rescale"``: W times
             ||W|| / ||F W||, so that F W is as long as W was: little of an ordinary weight is near equivariant, and a filter near
             strict lets hardly any signal through a deep network. Biases and norms are kept.
@@ -144,8 +145,7 @@ def set_softness(model: nn.Module, softness: float) -> nn.Module:
     found = [s for _, s in softenings(model) if not s.is_learned]
     if not found:
         raise IncompatibleError("model: has no softened weight whose gains can be set; call soften(model, ...) first")
-    gains = [rc.gains_at(s.levels.values, s.levels.multiplicities, softness, s.profile) for s in found]  # pyright: ignore[reportArgumentType]
-    for each, values in zip(found, gains, strict=True):
+    gains = [rc.gains_at(s.levels.values, s.levels.multiplicities, softness, s.profile) for s in found] for each, values in zip(found, gains, strict=True):
         each.set_gains(values)
     return model
 
@@ -163,8 +163,7 @@ def gains_of(levels: Levels, choice: Mapping[str, Any], profile: str) -> np.ndar
         )
     ((name, value),) = given.items()
     # An unknown profile must not wait for the first turn of the dial.
-    plain: Any = rc.gains_at(levels.values, levels.multiplicities, value if name == "softness" else 1.0, profile)  # pyright: ignore[reportArgumentType]
-    if name == "softness":
+    plain: Any = rc.gains_at(levels.values, levels.multiplicities, value if name == "softness" else 1.0, profile) if name == "softness":
         return plain
     if levels.plan is not None:
         made = rc.Soft(levels.source, levels.plan, levels.values, "")

@@ -24,11 +24,12 @@ _LEAST = 0.02
 class Softening(Digested):
     """The parametrisation W -> F W = sum_l gain_l P_l W; made by :func:`soften`.
 
-    ``torch.nn.utils.parametrize`` keeps the free parameter W as ``module.parametrizations.<name>.original`` and never the filtered
+    ``torch.nn.utils.parametrize`` keeps the free parameter W as ``module.parametrizations.<name>.original`` and never the
+    filtered
     one in its place: F F is another filter unless all gains are 0 or 1. With all gains 1 it returns W itself.
 
-    ``state_dict`` holds the digest of the levels and the gains, as text, and loading refuses others: a checkpoint that was trained
-    at one softness is another function at another one. Learned gains are a parameter, ``raw``, and loaded as such.
+    ``state_dict`` holds the digest of the levels and the gains, as text, and loading refuses others: a checkpoint that was
+    trained at one softness is another function at another one. Learned gains are a parameter, ``raw``, and loaded as such.
 
     Args:
         levels: of the space, see :func:`repcore_torch.levels.levels_of`.
@@ -104,7 +105,7 @@ class Softening(Digested):
         Raises:
             IncompatibleError: a number outside [0, 1]; learned gains.
         """
-        self.set_gains(rc.gains_at(self.levels.values, self.levels.multiplicities, softness, self.profile))  # pyright: ignore[reportArgumentType]
+        self.set_gains(rc.gains_at(self.levels.values, self.levels.multiplicities, softness, self.profile))
 
     def forward(self, W: Tensor) -> Tensor:
         """F W, of the shape of W."""

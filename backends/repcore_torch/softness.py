@@ -108,11 +108,11 @@ class SoftnessSchedule:
 
     Args:
         model: with softened weights. Those with learned gains are left alone.
-        policy: a function of the number of the step, such as :class:`Ramp`, linear or cosine; a :class:`Plateau`, whose steps take a
-            validation loss; or an :class:`Adaptive`, whose steps take a defect, by default :func:`weight_defect`.
+        policy: a function of the number of the step, such as :class:`Ramp`, linear or cosine; a :class:`Plateau`, whose steps
+            take a validation loss; or an :class:`Adaptive`, whose steps take a defect, by default :func:`weight_defect`.
 
-    ``state_dict`` and ``load_state_dict`` go with those of the optimiser. Load the schedule before the model: it sets the softness
-    that the weights were saved at, and a model refuses weights of another one.
+    ``state_dict`` and ``load_state_dict`` go with those of the optimiser. Load the schedule before the model: it sets the
+    softness that the weights were saved at, and a model refuses weights of another one.
 
     Attributes:
         softness: what it is now.

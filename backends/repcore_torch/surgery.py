@@ -16,9 +16,10 @@ from repcore import IncompatibleError, RepcoreWarning
 from repcore_torch import fast_path
 from repcore_torch.constraint import Constraint, attach
 from repcore_torch.digest import guard
+from repcore_torch.hooks import take_hooks
 from repcore_torch.normalise import BatchNorm, LayerNorm, RMSNorm
 from repcore_torch.projector import Projector
-from repcore_torch.slots import constraint_of, slots_of
+from repcore_torch.slots import bare_norms, constraint_of, slots_of
 
 __all__ = ["read_map", "sites", "source_of", "symmetrize"]
 
@@ -153,7 +154,12 @@ def sites(model: nn.Module, rules: Any = None, symmetry: Symmetry = None, *, met
     """
     slots = slots_of(model)
     if rules is not None:
-        return rc.resolve(rules, slots, symmetry, replaced=_NORMS if method == "constrain" else ())
+        if method != "constrain":
+            return rc.resolve(rules, slots, symmetry)
+        # Norms without parameters have nothing to project, and are replaced all the same.
+        bare = bare_norms(model)
+        found = rc.resolve(rules, [*slots, *bare], symmetry, replaced=_NORMS)
+        return rc.Sites(found.sites, tuple(slot for slot in found.free if slot not in bare))
     made: list[rc.Site] = []
     for slot in slots:
         constraint = constraint_of(*_place(model, slot.path))
@@ -189,6 +195,14 @@ def _carry_out(model: nn.Module, found: rc.Sites, method: Method, rescale: bool)
                 "representations (V.realify()), or a complex weight"
             )
     layers = [(owner, _NORMS[site.slot.kind].from_plain(_norm(model, owner), site.rep)) for owner, site in norms.items()]
+    # Before anything is changed: a caller may turn warnings into errors.
+    for site, _, _, projector in weights:
+        if projector.dim == 0 and site.slot.role != "bias" and site.before:
+            warnings.warn(
+                f"the space of {site.path!r}, {site.label}, has dimension 0: no map but zero is equivariant, so it becomes zero",
+                RepcoreWarning,
+                stacklevel=3,
+            )
     undo: list[Callable[[], None]] = []
     try:
         for site, module, name, projector in weights:
@@ -205,13 +219,6 @@ def _carry_out(model: nn.Module, found: rc.Sites, method: Method, rescale: bool)
         for step in reversed(undo):
             step()
         raise
-    for site, _, _, projector in weights:
-        if projector.dim == 0 and site.slot.role != "bias" and site.before:
-            warnings.warn(
-                f"the space of {site.path!r}, {site.label}, has dimension 0: no map but zero is equivariant, so it is zero now",
-                RepcoreWarning,
-                stacklevel=3,
-            )
 
 
 def source_of(site: rc.Site) -> Any:
@@ -236,14 +243,19 @@ def features_of(site: rc.Site) -> rc.Hom | None:
 
 def _constrain(module: nn.Module, name: str, projector: Projector, site: rc.Site) -> Callable[[], None]:
     parameter: Any = getattr(module, name)
-    before = parameter.detach()
+    before, gradient = parameter.detach(), parameter.grad
+    order = list(module._parameters)
 
     def undo() -> None:
         if parametrize.is_parametrized(module, name):
             parametrize.remove_parametrizations(module, name)
         with torch.no_grad():
             parameter.set_(before)
-        module._parameters[name] = parameter
+        parameter.grad = gradient
+        # An optimiser knows parameters by their order.
+        held = {**module._parameters, name: parameter}
+        module._parameters.clear()
+        module._parameters.update({key: held[key] for key in order})
 
     try:
         attach(module, name, Constraint(projector, site.view, site.label, features_of(site)))
@@ -308,6 +320,7 @@ def _replace(model: nn.Module, owner: str, layer: nn.Module) -> Callable[[], Non
     """Put a layer where another one is, wherever the model has it."""
     old = model.get_submodule(owner)
     layer.train(old.training)
+    take_hooks(layer, old)
     # Not named_children, which leaves out a layer that a parent has under a second name.
     places = [(parent, name) for parent in model.modules() for name, child in parent._modules.items() if child is old]
     for parent, name in places:

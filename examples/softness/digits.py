@@ -6,11 +6,13 @@
 The data are the 1,797 real 8 x 8 images inside scikit-learn. A network is pretrained on upright digits; then its weights are
 softened for the quarter turns, in one call, and it is fine-tuned on digits that are turned: half of them stand as they are, the
 others are turned by 90, 180 or 270 degrees. So the symmetry is nearly right, and what way up is likely is worth knowing too. At
-softness 0 every layer is exactly equivariant, and next to nothing of the pretrained weights is; at 1 fine-tuning is what it always was.
+softness 0 every layer is exactly equivariant, and next to nothing of the pretrained weights is; at 1 fine-tuning is what it
+always was.
 
-For each softness: the accuracy on turned test digits, and the error, the root mean square change of the scores under a quarter turn
-relative to their size. What is checked, and ends the run if it fails: at softness 0 that error is rounding; at softness 1 the model
-is bit by bit the pretrained one before fine-tuning; and the plain model that comes out in the end gives the same scores.
+For each softness: the accuracy on turned test digits, and the error, the root mean square change of the scores under a quarter
+turn relative to their size. What is checked, and ends the run if it fails: at softness 0 that error is rounding; at softness 1
+the model is bit by bit the pretrained one before fine-tuning; and the plain model that comes out in the end gives the same
+scores.
 """
 
 from __future__ import annotations
@@ -159,10 +161,12 @@ def check(what: str, error: float) -> None:
         raise SystemExit(f"{what}: scores differ by {error:.1e}, and rounding explains {PROMISED:.0e}")
 
 
-def run(name: str, pretrained: nn.Module, softness: float, epochs: int, seed: int, data: tuple[Data, Data]) -> tuple[float, float]:
+def run(
+    name: str, pretrained: nn.Module, softness: float, profile: str, epochs: int, seed: int, data: tuple[Data, Data]
+) -> tuple[float, float]:
     """Soften a pretrained network, fine-tune it, and measure it: error and accuracy."""
     model = copy.deepcopy(pretrained)
-    rct.soften(model, NETWORKS[name][1], symmetry=C4, softness=softness, start="rescale")
+    rct.soften(model, NETWORKS[name][1], symmetry=C4, softness=softness, profile=profile, start="rescale")
     if softness == 1:
         with torch.no_grad():
             if not torch.equal(model(data[1][0]), pretrained(data[1][0])):
@@ -183,6 +187,7 @@ def main(arguments: list[str] | None = None) -> list[rc.SoftnessCurve]:
     parser.add_argument("--seeds", type=int, default=3, help="how many")
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
     parser.add_argument("--softness", nargs="+", type=float, default=list(SOFTNESS))
+    parser.add_argument("--profile", default="heat", choices=("heat", "tikhonov", "cutoff", "blend"))
     parser.add_argument("--out", help="write the picture of the last network there")
     given = parser.parse_args(arguments)
     if given.seeds < 1 or (given.epochs is not None and given.epochs < 1):
@@ -203,7 +208,7 @@ def main(arguments: list[str] | None = None) -> list[rc.SoftnessCurve]:
             print(f"{name}, seed {seed}: pretrained {upright[1]:.1f} % upright, {before[1]:.1f} % turned", flush=True)
             for softness in given.softness:
                 begin = time.perf_counter()
-                error, accuracy = run(name, pretrained, softness, second, seed, data)
+                error, accuracy = run(name, pretrained, softness, given.profile, second, seed, data)
                 seconds = time.perf_counter() - begin
                 print(f"{name:6}  {softness:8}  {seed:4}  {error:8.1e}  {accuracy:6.1f} %  {seconds:5.1f} s", flush=True)
                 found.append((softness, error, accuracy))

@@ -9,11 +9,12 @@ The targets are an invariant function plus 0.3 times one that singles out direct
 - a linear layer from the vectors to 16 scalars, whose weight is softened.
 
 No linear map but zero takes vectors to invariant scalars: the strict space has dimension 0, so that at softness 0 that layer is
-exactly zero and the network exactly invariant. A network of vectors without the products could then only be a constant. The norm of
-the Lorentz group is the Minkowski one; a Euclidean norm of a four-momentum is not invariant, and no layer after it could repair that.
+exactly zero and the network exactly invariant. A network of vectors without the products could then only be a constant. The norm
+of the Lorentz group is the Minkowski one; a Euclidean norm of a four-momentum is not invariant, and no layer after it could
+repair that.
 
-What is checked, and ends the run if it fails: at softness 0 the prediction for a moved input is the prediction for the input, up to
-the rounding of the moved input.
+What is checked, and ends the run if it fails: at softness 0 the prediction for a moved input is the prediction for the input, up
+to the rounding of the moved input.
 
 Tasks: Finzi, Welling and Wilson, arXiv 2104.09459; with broken symmetry Rahman et al., Tunable soft equivariance (CVPR 2026).
 """
@@ -40,7 +41,9 @@ COUNT = 1000  # each for training, validation and test
 
 
 class Task(NamedTuple):
-    """Inputs are ``copies`` vectors of the group; ``form`` is its invariant form; ``features`` makes invariants of the products."""
+    """Inputs are ``copies`` vectors of the group; ``form`` is its invariant form; ``features`` makes invariants of the
+    products.
+    """
 
     group: rc.Group
     copies: int

@@ -64,14 +64,15 @@ def grid(group: Group, k: int | Sequence[int], *, spatial: Rep | None = None, ap
         k: the number of cells in every direction, or the sizes in array order, such as ``(3, 5)`` for 3 rows and 5 columns.
         spatial: how the group moves space: a representation of the group, or of one of its factors, with one coordinate for each
             direction. By default ``group.rep``.
-        approximate: take Lie generators that move space as well: rotations by every angle, scalings, translations and affine maps,
-            as finite differences with exact rational entries, and 0 outside of the grid. Groups on homogeneous columns (x, 1), such
-            as ``SE(2)``, have one direction less than coordinates.
+        approximate: take Lie generators that move space as well: rotations by every angle, scalings, translations and affine
+            maps, as finite differences with exact rational entries, and 0 outside of the grid. Groups on homogeneous columns (x,
+            1), such as ``SE(2)``, have one direction less than coordinates.
 
     *Approximate* actions are for soft filters (:func:`repcore.soften`), and are no representations, which their ``checked`` and
-    ``repr`` say: a whole turn is not the identity. Their strict space is a trap. What commutes exactly with a rotation by
-    finite differences, or with its interpolated angles, is next to nothing: a pixel or a constant, whatever the size. Where strict
-    is wanted take ``rc.kernels``, which samples functions on which the rotations really act.
+    ``repr`` say: on rough patterns a whole turn is as far from the identity as can be, at distance 2. Their strict space is a
+    trap: it is what commutes with these matrices, and not with rotations. A rotation by finite differences leaves k patterns of a
+    k x k grid alone, near radial functions where those are smooth; interpolated images at several angles share even less, one
+    pixel or a constant. Where strict is wanted take ``rc.kernels``, which samples functions on which rotations really act.
 
     Raises:
         DeclarationError: sizes that are no integers >= 1, or not one for each direction.

@@ -1,7 +1,7 @@
 """Groups that do not send cells to cells, acting on a grid by finite differences: approximate, and marked so.
 
-An infinitesimal motion q -> q + t (A q + b) moves an image by -(A q + b) . grad f. With central differences for the gradient and 0
-outside of the grid that is a sparse rational matrix, a stencil. For a rotation it is antisymmetric, so that exp(t stencil) is
+An infinitesimal motion q -> q + t (A q + b) moves an image by -(A q + b) . grad f. With central differences for the gradient and
+0 outside of the grid that is a sparse rational matrix, a stencil. For a rotation it is antisymmetric, so that exp(t stencil) is
 orthogonal; but it is no representation of the rotations: a whole turn, exp(2 pi stencil), is not the identity, and brackets of
 several generators hold only as far as the image is smooth on the scale of cells.
 """

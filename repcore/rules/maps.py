@@ -105,7 +105,9 @@ def _attention(slot: Slot, rule: Rule) -> Reading:
 def _inner(slot: Slot, rule: Rule, space: Hom) -> Rep:
     """The representation that a bias lies in."""
     inner = _resolved(rule.inner)
-    return inner if inner is not None and slot.kind == "attention" and slot.stack > 1 else space.codomain
+    # Those of queries, keys and values are packed; those that stand for one more key and value have batches of size one.
+    is_inner = slot.kind == "attention" and (slot.stack > 1 or "b" in slot.axes)
+    return inner if inner is not None and is_inner else space.codomain
 
 
 def _resolved(value: Rep | str | None) -> Rep | None:
@@ -168,6 +170,10 @@ def _norm(slot: Slot, rule: Rule, replaced: bool) -> Reading:
         raise IncompatibleError("a norm wants the representation X of its features")
     if prod(slot.shape) != x.dim:
         raise IncompatibleError(f"it has {prod(slot.shape)} features, and {x} has dimension {x.dim}")
+    if replaced and len(slot.shape) != 1:
+        raise IncompatibleError(
+            f"it normalises over {len(slot.shape)} axes, {_times(slot.shape)}, and the form for {x} over one; flatten them first"
+        )
     if replaced:
         return Reading(None, None, str(x), x)
     if pointwise(x) != "any":
@@ -175,6 +181,8 @@ def _norm(slot: Slot, rule: Rule, replaced: bool) -> Reading:
             f"a plain {slot.kind} on {x} is not equivariant, whatever its parameters are: {x} does not permute the features. Use "
             "the layer_norm, rms_norm or batch_norm of repcore on it"
         )
+    if 1 < slot.groups < x.dim:
+        _part(x, slot.groups)  # each group has statistics of its own
     return _reading(slot, _invariants(x), view_of(slot.shape, _axes(slot, rule), rows="o", cols=""))
 
 

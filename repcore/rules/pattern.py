@@ -56,6 +56,8 @@ def near_misses(key: Key, slots: Iterable[Slot]) -> str:
         return f"; it holds other layers: write {key + '.**'!r} for all of them, or name {_listed(within)}"
     if key in types:
         return f"; for the layers of the class {key} write {_TYPE + key!r}"
+    if not slots:
+        return "; it has no weights at all"
     names = list(dict.fromkeys(name for s in slots for name in (s.owner, s.path) if name))
     tail = re.split("[./]", key)[-1]
     close = get_close_matches(key, names, n=3, cutoff=0.6) or [n for n in names if re.split("[./]", n)[-1] == tail]

@@ -21,7 +21,7 @@ _ENDS = (-690.0, 690.0)
 
 
 def gains_at(
-    values: npt.ArrayLike, multiplicities: Sequence[int] | npt.NDArray[np.int64], softness: float, shape: Shape = "heat"
+    values: npt.ArrayLike, multiplicities: Sequence[int] | npt.NDArray[np.int64], softness: float, shape: str = "heat"
 ) -> Floats:
     """Gains (levels,) of a filter with a given softness, the mean gain over all maps that are not equivariant.
 
@@ -30,8 +30,8 @@ def gains_at(
         tikhonov   1 / (1 + lambda / tau), with the tau that has this softness
         blend      the softness itself, for every level: F W = P W + softness (W - P W)
 
-    lambda is the square of a value. No gain falls as the softness grows, the equivariant maps have gain 1, and the ends are exact:
-    all others 0 at softness 0, all 1 at softness 1.
+    lambda is the square of a value. No gain falls as the softness grows, the equivariant maps have gain 1, and the ends are
+    exact: all others 0 at softness 0, all 1 at softness 1.
 
     Args:
         values: (levels,) singular values of the constraint, ascending, the first 0: ``soft.plan.values``.

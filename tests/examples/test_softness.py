@@ -1,0 +1,85 @@
+"""From strict to soft: that the examples run, what they claim, and that their checks can fail."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("sklearn")
+
+FOLDER = Path(__file__).resolve().parents[2] / "examples" / "softness"
+ROW = re.compile(r"^(resnet|vit|o5|lorentz) +([\d.]+) +(\d+) +([\d.e+-]+) +([\d.e+-]+)", re.MULTILINE)
+
+
+def run_example(name: str, *arguments: str) -> tuple[str, dict[tuple[str, float, int], tuple[float, float]]]:
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / name), *arguments], capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = {(a, float(b), int(c)): (float(d), float(e)) for a, b, c, d, e in ROW.findall(done.stdout)}
+    return done.stdout, rows
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"softness_{name}", FOLDER / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_digits_run(tmp_path: Path) -> None:
+    out = tmp_path / "softness.png"
+    arguments = ("--networks", "resnet", "--seeds", "1", "--epochs", "1", "--softness", "0", "0.5", "1")
+    text, rows = run_example("digits.py", *arguments, "--out", str(out))
+    assert len(rows) == 3
+    assert rows["resnet", 0.0, 0][0] < 1e-5 < rows["resnet", 0.5, 0][0] < rows["resnet", 1.0, 0][0]
+    assert "softness  runs  error     accuracy" in text
+    assert out.stat().st_size > 5_000
+
+
+@pytest.mark.slow
+def test_soft_resnets_read_turned_digits_better_than_both_ends() -> None:
+    _, rows = run_example("digits.py", "--networks", "resnet", "--softness", "0", "0.3", "1")
+    for seed in range(3):
+        strict, soft, free = (rows["resnet", s, seed] for s in (0.0, 0.3, 1.0))
+        assert soft[0] < free[0]
+        assert soft[1] > strict[1]
+    assert np.mean([rows["resnet", 0.3, s][1] for s in range(3)]) > np.mean([rows["resnet", 1.0, s][1] for s in range(3)])
+
+
+def test_the_regression_runs() -> None:
+    _, rows = run_example("regression.py", "--tasks", "o5", "--steps", "50")
+    assert rows["o5", 0.0, 0][1] < 1e-9 < 1e-4 < rows["o5", 0.7, 0][1]
+
+
+@pytest.mark.slow
+def test_the_errors_of_the_regression() -> None:
+    _, rows = run_example("regression.py")
+    most = {("o5", 0.0): 0.050, ("o5", 0.7): 0.035, ("lorentz", 0.0): 0.155, ("lorentz", 0.7): 0.13}
+    for (task, softness), wanted in most.items():
+        found, moved = rows[task, softness, 0]
+        assert found <= wanted, task
+        assert (moved < 1e-9) == (softness == 0), task
+
+
+def test_a_network_that_is_not_invariant_is_seen() -> None:
+    import torch
+
+    digits, regression = load("digits"), load("regression")
+    torch.manual_seed(0)
+    data = (torch.randn(4, 1, 15, 15), torch.zeros(4, dtype=torch.long))
+    error = digits.measure(digits.ResNet().eval(), data)[0]
+    with pytest.raises(SystemExit, match="strict: scores differ"):
+        digits.check("strict", error)
+    assert regression.invariance(regression.Net(regression.TASKS["lorentz"]), 0) > 1e-4
