@@ -321,8 +321,8 @@ def ace(
         An :class:`ACE`: ``init``, ``expand``, ``update``.
 
     Raises:
-        IncompatibleError: rules that do not fit, as :func:`symmetry_of`; options that are not as above. SpecError: a text that cannot
-            be read.
+        IncompatibleError: rules that do not fit, as :func:`symmetry_of`; options that are not as above. SpecError: a text that
+            cannot be read.
 
     >>> import jax, jax.numpy as jnp, optax, repcore as rc
     >>> V = rc.dihedral(4).rep

@@ -167,7 +167,8 @@ def symmetry_of(params: Any, rules: Any, *, symmetry: rc.Spec | rc.Group | None 
         symmetry: the spec or the group that gives texts their meaning.
 
     A leaf ``kernel`` is (in, out) or (cells..., in, out), ``weight`` (out, in) or (out, in, cells...), ``embedding`` (token,
-    out). The scale and bias of a norm take X, if the group permutes its features; else use :func:`layer_norm` and its like.
+    out). The scale and bias of a norm take X, if the group permutes its features; else use :func:`layer_norm` and its like. So do
+    running statistics, which a rule must mean as well: ``"*/BatchNorm_0"`` stands for those of ``params`` and ``batch_stats``.
 
     Raises:
         IncompatibleError: a rule that means nothing, with near misses; two rules for one weight; a shape that does not fit.

@@ -44,18 +44,18 @@ class ACE:
 
         loss.backward(); optimizer.step(); ace.step(lambda: loss_of(model, held_out_batch))
 
-    The function is called when gamma moves, once in ``every`` steps; its gradient is taken with respect to gamma alone. Examples that the
-    optimiser does not see tell whether N has learned something or fitted noise. Without it, ``ace.step()`` takes the mean of the gradients that the backward
-    passes since have left; these are not unscaled where a GradScaler is in use.
+    The function is called when gamma moves, once in ``every`` steps; its gradient is taken with respect to gamma alone.
+    Examples that the optimiser does not see tell whether N has learned something or fitted noise. Without it, ``ace.step()``
+    takes the mean of the gradients that the backward passes since have left; these are not unscaled where a GradScaler is in use.
 
     Args:
         model: the model, or a layer.
         rules: as for :func:`symmetrize`; None where the model has :class:`Homotopy` modules alone, which take part in any case.
         symmetry: the spec or the group that gives texts their meaning.
-        controller: a ``repcore.Controller``; by default ``repcore.Resilient`` with a dead zone, see :data:`DEFAULT`.
-        per: ``"layer"``: one gamma for each layer. ``"shared"``: one for all. ``"channel"``: one for each copy of a summand of the
-            outputs, ``"irrep"``: for each isotypic component of the outputs; s is then divided by the root of their number, so
-            that 2 s^2 times the mean square is the mean defect.
+        controller: a ``repcore.Controller``; by default ``repcore.Resilient`` with a dead zone.
+        per: ``"layer"``: one gamma for each layer. ``"shared"``: one for all. ``"channel"``: one for each copy of a summand of
+            the outputs, ``"irrep"``: for each isotypic component of the outputs; s is then divided by the root of their number,
+            so that 2 s^2 times the mean square is the mean defect.
         scale: s: ``"equivariant"``, the norm ||E||_F of the layer (1 where no map but zero is equivariant); or a number.
         gamma: to begin with, in place of what the weights say.
         every: steps from one move of gamma to the next.
@@ -66,8 +66,8 @@ class ACE:
         generator: for N where a weight is equivariant as it is.
 
     Raises:
-        IncompatibleError: rules that do not fit, as :func:`symmetrize`; nothing to split; options that are not as above. The model is
-            then as it was.
+        IncompatibleError: rules that do not fit, as :func:`symmetrize`; nothing to split; options that are not as above. The
+            model is then as it was.
 
     Cost: a step of a network of 19,000 weights takes 1.2 times what it takes without; small layers are formed together, once in
     a forward pass of the model. A layer that is called by itself, outside of its model, forms its weights by itself.
@@ -114,7 +114,9 @@ class ACE:
             raise IncompatibleError(f"freeze is {freeze!r}; give a part of the training, from 0 to 1")
         controller = rc.Resilient.default() if controller is None else controller
         if not isinstance(controller, rc.Controller):
-            raise IncompatibleError(f"controller: is {type(controller).__name__}; give a repcore.Controller, such as rc.Resilient()")
+            raise IncompatibleError(
+                f"controller: is {type(controller).__name__}; give a repcore.Controller, such as rc.Resilient()"
+            )
         if gamma is not None and (isinstance(gamma, bool) or not isfinite(gamma)):
             raise IncompatibleError(f"gamma is {gamma!r}; give a number, or None for what the weights say")
         self.model, self.controller, self.every, self.log_every = model, controller, every, log_every
@@ -123,7 +125,9 @@ class ACE:
         homotopies = {name or "model": m for name, m in model.named_modules() if isinstance(m, Homotopy)}
         found = () if rules is None else tuple(rc.resolve(rules, slots_of(model), symmetry))
         if not found and not homotopies:
-            raise IncompatibleError("rules: say what the weights map, or put a Homotopy into the model; there is nothing to split")
+            raise IncompatibleError(
+                "rules: say what the weights map, or put a Homotopy into the model; there is nothing to split"
+            )
         self.sites = rc.Sites(found, ())
         layers = _attached(model, found, per, _scale(scale), gamma, generator)
         self._family = Family(layers, homotopies, per == "shared")
@@ -182,14 +186,18 @@ class ACE:
         family = self._family
         if loss is None:
             if family.gradient is None:
-                raise IncompatibleError("step: no backward pass has reached gamma since it moved; call step after loss.backward()")
+                raise IncompatibleError(
+                    "step: no backward pass has reached gamma since it moved; call step after loss.backward()"
+                )
             return family.gradient / self._since
         kept, family.gradient, family.leaf = family.gradient, None, None
         with torch.enable_grad():
             value = loss()
         leaf = family.leaf
         if leaf is None or not isinstance(value, Tensor) or not value.requires_grad:
-            raise IncompatibleError("loss: its value does not depend on the model; evaluate the model within, and return a scalar")
+            raise IncompatibleError(
+                "loss: its value does not depend on the model; evaluate the model within, and return a scalar"
+            )
         # The leaf of the last pass; hooks add up those of all passes.
         torch.autograd.grad(value, leaf, allow_unused=True)
         found, family.gradient, family.leaf = family.gradient, kept, None
@@ -253,8 +261,8 @@ class ACE:
     def bounds(self) -> rc.BranchBounds:
         """:func:`repcore.branch_bounds` of the layers that rules split, in the order of the model; biases are left out.
 
-        A convolution counts with the norm of its kernel on a patch times the root of the number of cells, which bounds it. The bounds
-        are for chains of layers with equivariant functions of Lipschitz constant 1 between them.
+        A convolution counts with the norm of its kernel on a patch times the root of the number of cells, which bounds it. The
+        bounds are for chains of layers with equivariant functions of Lipschitz constant 1 between them.
 
         Cost: the largest singular value of two matrices a layer.
         """
@@ -262,7 +270,7 @@ class ACE:
         for layer in self._family.layers:
             inside, outside, squares, size = layer.parts()
             share = size / squares.sqrt()
-            for branch, E, N, (module, name) in zip(layer.branches, inside, outside, layer.places, strict=True):
+            for branch, E, N, (module, _) in zip(layer.branches, inside, outside, layer.places, strict=True):
                 if E.shape[-1] == 1:
                     continue
                 cells = prod(getattr(module, "kernel_size", ())) ** 0.5
@@ -321,8 +329,10 @@ class ACE:
             raise IncompatibleError(f"state: is that of the layers {state.get('layers')}, not {self._family.counts()}")
         held = state.get("controller")
         if not isinstance(held, Mapping) or held.keys() != self._state.keys():
-            raise IncompatibleError(f"state: is not that of {self.controller!r}, whose state has {', '.join(self._state) or 'nothing'}")
-        numbers = [state.get(name) for name in ("count", "moves", "since")]
+            raise IncompatibleError(
+                f"state: is not that of {self.controller!r}, whose state has {', '.join(self._state) or 'nothing'}"
+            )
+        numbers: list[Any] = [state.get(name) for name in ("count", "moves", "since")]
         if any(isinstance(n, bool) or not isinstance(n, int) or n < 0 for n in numbers):
             raise IncompatibleError("state: holds no counts of steps; give what state_dict() returned")
         like = self._family.gammas()
@@ -330,7 +340,7 @@ class ACE:
             if value is not None and (not isinstance(value, Tensor) or value.shape != like.shape):
                 raise IncompatibleError(f"state: {name!r} is no tensor of shape {tuple(like.shape)}")
         history = rc.History.of_state(state.get("history", []))
-        self._count, self._moves, self._since = numbers  # pyright: ignore[reportAttributeAccessIssue]
+        self._count, self._moves, self._since = numbers
         self._frozen = bool(state.get("frozen"))
         self._state = {name: value.to(like.device).clone() for name, value in held.items()}
         self._family.gradient, self._last = (
@@ -430,4 +440,3 @@ def _begin(layer: Layer, before: list[Tensor], gamma: float | None, generator: t
         branch.free.copy_(branch.view.write(branch.rows.turn(mixed, back=True).to(branch.free.dtype)))
         ratio = torch.where(held & (size > 0), squares.sqrt() * layer.count**0.5 / size, 0)
         branch.gamma.copy_(ratio if gamma is None else torch.full_like(ratio, gamma))
-

@@ -108,7 +108,7 @@ def audit(  # noqa: D417 (inputs and keywords are described together)
     - max pooling, a plain norm or a product of features there;
     - a layer that takes features of another representation than it receives, a sum of features of two representations;
     - a convolution or pooling whose stride leaves cells over at one side: (cells + 2 padding - kernel) must be a multiple of the
-      stride, which it is for sides 2^n + 1 and not for 2^n.
+      stride, which it is for sides 2^n + 1 and not for 2^n; an ``output_padding``, and the padding ``"same"`` of even kernels.
 
     Features are followed as far as that is certain: after a reshape that mixes axes, a product with a matrix or an attention they
     are unknown until the next constrained layer. That nothing was found is no proof, then; :func:`measure` measures the whole.
@@ -209,12 +209,20 @@ class _Watch(TorchFunctionMode):
 
     def strides(self, module: Any, x: Any) -> None:
         """A convolution that is a map between fields on a grid, and samples the grid unevenly."""
-        if not isinstance(module, _ConvNd) or isinstance(module.padding, str):
+        if not isinstance(module, _ConvNd):
             return
+        name, rep = _name(module), constraint_maps(module).domain
         if isinstance(module, _ConvTransposeNd):
+            if any(module.output_padding):
+                self.report(name, rep, f"output_padding {module.output_padding} adds cells at one side only; make it 0")
             return
         sizes = [d * (k - 1) + 1 for k, d in zip(module.kernel_size, module.dilation, strict=True)]
-        self.sampled(_name(module), _Tag(constraint_maps(module).domain, 1), x, sizes, module.stride, module.padding)
+        if module.padding == "same":
+            if any(size % 2 == 0 for size in sizes):
+                self.report(name, rep, f"padding 'same' is uneven for a kernel over {sizes} cells; make them odd")
+            return
+        padding = (0,) * len(sizes) if isinstance(module.padding, str) else module.padding
+        self.sampled(name, _Tag(rep, 1), x, sizes, module.stride, padding)
 
     def sampled(
         self, name: str, tag: _Tag, x: Tensor, size: Sequence[int], stride: Sequence[int], padding: Sequence[int]

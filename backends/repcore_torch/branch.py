@@ -1,4 +1,4 @@
-"""`Branch`: the parametrisation W = E + gamma s N / ||N|| of one weight; `Layer`: the weights that share their gammas and norms."""
+"""`Branch`: the parametrisation W = E + gamma s N / ||N|| of one weight; `Layer`: the weights that share gammas and norms."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from repcore_torch.homotopy import blended
 
 __all__ = ["Branch", "Layer", "Rows", "rows_of"]
 
+
 class Branch(Constraint):
     """theta -> E + gamma s N / ||N||, with E = sum_a theta_a B_a and N = (I - P) M for a free tensor M; see :class:`ACE`.
 
-    ``original`` is theta and ``free`` is M, both parameters; ``gamma`` (k,) is a buffer. Norms and gammas are those of the layer, so
-    the weights of a layer are formed together: once a forward pass of the model, or at each look at one of them outside.
+    ``original`` is theta and ``free`` is M, both parameters; ``gamma`` (k,) is a buffer. Norms and gammas are those of the layer,
+    so the weights of a layer are formed together: once a forward pass of the model, or at each look at one of them outside.
     """
 
     gamma: Tensor
@@ -83,7 +84,9 @@ class Layer:
         scale: s, a number, or None for the norm of the equivariant part.
     """
 
-    def __init__(self, name: str, branches: Sequence[Branch], places: Sequence[tuple[nn.Module, str]], scale: float | None) -> None:
+    def __init__(
+        self, name: str, branches: Sequence[Branch], places: Sequence[tuple[nn.Module, str]], scale: float | None
+    ) -> None:
         self.name, self.branches, self.places = name, list(branches), list(places)
         # Where torch keeps them, for its own ways to them take microseconds each.
         self._held: list[Any] = [_chains(module)[name]._parameters for module, name in places]

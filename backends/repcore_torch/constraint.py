@@ -61,8 +61,8 @@ def constrain(module: nn.Module, name: str, space: Any) -> nn.Module:
     constrained before.
 
     As torch has it, a constrained module is saved through its ``state_dict``, which holds theta and the digest of the space;
-    ``deepcopy`` makes a module of its own. Coefficients of another space are refused before the module is changed, and before any
-    other one is if the model is guarded, see :func:`guard`.
+    ``deepcopy`` and ``pickle`` make modules of their own. Coefficients of another space are refused before the module is changed,
+    and before any other one is if the model is guarded, see :func:`guard`.
 
     Args:
         module: the module that owns the parameter.
@@ -103,7 +103,7 @@ def constrain(module: nn.Module, name: str, space: Any) -> nn.Module:
     return attach(module, name, Constraint(projector, view))
 
 
-def attach(module: nn.Module, name: str, constraint: Constraint) -> nn.Module:
+def attach(module: nn.Module, name: str, constraint: nn.Module) -> nn.Module:
     """``register_parametrization`` for a constraint, with copies and checkpoints as they should be; returns the module.
 
     Raises:

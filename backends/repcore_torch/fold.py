@@ -27,8 +27,8 @@ def fold(model: nn.Module) -> nn.Module:
 
     A constrained weight becomes a plain parameter, :class:`Linear` a ``torch.nn.Linear``, :class:`RMSNorm` a
     ``torch.nn.RMSNorm``, :class:`LayerNorm` a ``torch.nn.LayerNorm`` where the group permutes the features, and in ``eval`` mode
-    a :class:`BatchNorm` the layer that it replaced. Others stay. A model that :class:`ACE` trains keeps what its branch does, if it
-    is on; ``ace.fold()`` is without.
+    a :class:`BatchNorm` the layer that it replaced. Others stay. A model that :class:`ACE` trains keeps what its branch does,
+    if it is on; ``ace.fold()`` is without.
 
     >>> import repcore as rc, torch
     >>> from repcore_torch import symmetrize
@@ -38,6 +38,8 @@ def fold(model: nn.Module) -> nn.Module:
     ['0.weight', '0.bias']
     """
     copy = settle(unguard(deepcopy(model)))
+    # Gradients of coefficients are none of the weights.
+    copy.zero_grad(set_to_none=True)
     for module in list(copy.modules()):
         if not parametrize.is_parametrized(module):
             continue

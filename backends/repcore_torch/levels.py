@@ -24,9 +24,7 @@ __all__ = ["Levels", "levels_of"]
 
 @dataclass(frozen=True, eq=False)
 class _Cells:
-    """Entries of t that a change of basis q splits into levels, see :class:`repcore.Cells`; ``sizes`` is (cells, m,
-    n).
-    """
+    """Entries of t that a change of basis q splits into levels, see :class:`repcore.Cells`; ``sizes``: (cells, m, n)."""
 
     sizes: tuple[int, int, int]
     q: Tensor
@@ -87,9 +85,7 @@ class _Block:
 
 @dataclass(frozen=True, eq=False)
 class _Table:
-    """All blocks in one dtype on one device; ``inverse`` puts their entries, laid end to end, in place; None for one whole
-    block.
-    """
+    """All blocks in one dtype on one device. ``inverse`` puts their entries in place; None for one whole block."""
 
     blocks: tuple[_Block, ...]
     inverse: Tensor | None

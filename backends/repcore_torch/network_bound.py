@@ -152,8 +152,8 @@ def network_bound(
             length, off = _norms(layer, name, "bias", found) if layer.bias is not None else (0.0, 0.0)
             if isinstance(layer, _ConvNd) and layer.bias is not None and (length or off):
                 raise IncompatibleError(
-                    f"{name!r}: a convolution with a bias adds it to every cell, so that the bound depends on their number; fold the "
-                    "bias away, or leave it out (bias=False)"
+                    f"{name!r}: a convolution with a bias adds it to every cell, so that the bound depends on their number; fold "
+                    "the bias away, or leave it out (bias=False)"
                 )
             inputs.append(reach)
             adds = 2 * distance * reach + 2 * off
@@ -162,9 +162,10 @@ def network_bound(
         else:
             constant = next((c for kind, c in known.items() if type(layer) is kind), None)
             if constant is None or (hasattr(layer, "output_size") and set(_tuple(layer.output_size)) != {1}):
+                kind = type(layer).__name__
                 raise IncompatibleError(
-                    f"{name!r} is a {type(layer).__name__}, of which no Lipschitz constant is known; give lipschitz={{{type(layer).__name__}: "
-                    "...}} if it is equivariant and takes zero to zero"
+                    f"{name!r} is a {kind}, of which no Lipschitz constant is known; give lipschitz={{{kind}: ...}} if it is "
+                    "equivariant and takes zero to zero"
                 )
             error, reach = constant * error, constant * reach
             if rows and constant != 1:

@@ -163,7 +163,7 @@ def _special(module: nn.Module) -> str:
     """Why a norm with statistics of each feature cannot be taken; empty if it can."""
     name = type(module).__name__
     if isinstance(module, _BatchNorm) and type(module).forward not in (_BatchNorm.forward, nn.SyncBatchNorm.forward):
-        return f"belongs to a layer of the class {name}, which does more than normalise: put rct.BatchNorm(X) and the rest in its place"
+        return f"belongs to a layer of the class {name}, which does more than normalise: put rct.BatchNorm(X) and the rest there"
     if isinstance(module, _InstanceNorm) and module.track_running_stats:
         return f"belongs to a layer of the class {name} that keeps statistics of each feature; put rct.BatchNorm(X) in its place"
     return ""

@@ -92,7 +92,7 @@ def soften(
     >>> layer.weight.data = torch.diag(torch.tensor([1.0, 2.0, 6.0]))
     >>> V = rc.SO(3).rep
     >>> layer = soften(layer, "weight", V >> V, softness=0.5, profile="blend")
-    >>> layer.weight.diagonal().tolist()
+    >>> layer.weight.diagonal().detach().numpy().round(5).tolist()
     [2.0, 2.5, 4.5]
     >>> layer = set_softness(layer, 1.0)
     >>> layer.weight.diagonal().tolist()
@@ -145,7 +145,8 @@ def set_softness(model: nn.Module, softness: float) -> nn.Module:
     found = [s for _, s in softenings(model) if not s.is_learned]
     if not found:
         raise IncompatibleError("model: has no softened weight whose gains can be set; call soften(model, ...) first")
-    gains = [rc.gains_at(s.levels.values, s.levels.multiplicities, softness, s.profile) for s in found] for each, values in zip(found, gains, strict=True):
+    gains = [rc.gains_at(s.levels.values, s.levels.multiplicities, softness, s.profile) for s in found]
+    for each, values in zip(found, gains, strict=True):
         each.set_gains(values)
     return model
 
@@ -163,7 +164,8 @@ def gains_of(levels: Levels, choice: Mapping[str, Any], profile: str) -> np.ndar
         )
     ((name, value),) = given.items()
     # An unknown profile must not wait for the first turn of the dial.
-    plain: Any = rc.gains_at(levels.values, levels.multiplicities, value if name == "softness" else 1.0, profile) if name == "softness":
+    plain: Any = rc.gains_at(levels.values, levels.multiplicities, value if name == "softness" else 1.0, profile)
+    if name == "softness":
         return plain
     if levels.plan is not None:
         made = rc.Soft(levels.source, levels.plan, levels.values, "")
@@ -174,8 +176,8 @@ def gains_of(levels: Levels, choice: Mapping[str, Any], profile: str) -> np.ndar
         gains = np.array([1.0, 0.0])
     else:
         raise IncompatibleError(
-            f"{name}: here only the equivariant maps are known, not how far others are from them (sampled kernels, or a plan); give "
-            "softness= with a value between 0 and 1"
+            f"{name}: here only the equivariant maps are known, not how far others are from them (sampled kernels, or a plan); "
+            "give softness= with a value between 0 and 1"
         )
     if not ((gains >= 0) & (gains <= 1)).all():
         raise IncompatibleError(f"{name}: gives gains {gains.tolist()}; a softened weight takes gains between 0 and 1")
@@ -213,8 +215,8 @@ def _all(
     for site in found:
         if site.slot.kind == "batch_norm":
             raise IncompatibleError(
-                f"rules: {site.path!r} belongs to a batch norm, whose running statistics no filter reaches; fuse it into the layer "
-                "before it (torch.nn.utils.fusion.fuse_conv_bn_eval), or make it equivariant with symmetrize first"
+                f"rules: {site.path!r} belongs to a batch norm, whose running statistics no filter reaches; fuse it into the "
+                "layer before it (torch.nn.utils.fusion.fuse_conv_bn_eval), or make it equivariant with symmetrize first"
             )
     given = [name for name, value in choice.items() if value is not None]
     each = {name: rc.site_weights(choice[name], found, name) for name in given}

@@ -45,7 +45,8 @@ class Plateau:
         _check_softness(start=self.start, end=self.end)
         if not 0 < self.step <= 1 or self.patience < 1 or not self.least >= 0:
             raise IncompatibleError(
-                f"step, patience, least: are {self.step}, {self.patience}, {self.least}; give 0 < step <= 1, patience >= 1, least >= 0"
+                f"step, patience, least: are {self.step}, {self.patience}, {self.least}; give 0 < step <= 1, patience >= 1 "
+                "and least >= 0"
             )
 
     def begin(self) -> dict[str, float]:

@@ -222,7 +222,7 @@ def _carry_out(model: nn.Module, found: rc.Sites, method: Method, rescale: bool)
 
 
 def source_of(site: rc.Site) -> Any:
-    # The space where it is known, for then the basis can be saved with the model.
+    """What the projector of a site is made of: the space where it is known, for then its basis can be saved; else the plan."""
     plan = site.plan
     for maps in (site.rule.maps, site.space):
         if (

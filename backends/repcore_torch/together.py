@@ -1,9 +1,10 @@
 """`Together`: the weights of many small layers, E + gamma s N / ||N||, at the price of a few dozen operations for all of them.
 
-All maps lie end to end in one vector, as in :mod:`repcore_torch.residuals`. An equivariant map of a monomial space, or of one with
-one map a block, has one coefficient an entry, so that all of them are one gather. The gradient is written down:
+All maps lie end to end in one vector, as in :mod:`repcore_torch.residuals`. An equivariant map of a monomial space, or of one
+with one map a block, has one coefficient an entry, so that all of them are one gather. The gradient is written down:
 
-    d/dgamma = <N, G> s / ||N||,    d/dM = (I - P)(c G) - c <N, G> / ||N||^2 N,    d/dtheta = B^T G + (gamma <N, G> / ||N||) ds/dtheta
+    d/dgamma = <N, G> s / ||N||,    d/dM = (I - P)(c G) - c <N, G> / ||N||^2 N,    d/dtheta = B^T G + (gamma <N, G> / ||N||)
+    ds/dtheta
 
 for G = dJ/dW and c = gamma s / ||N||, with one gamma a layer or for rows that an equivariant map scales.
 """
@@ -35,7 +36,11 @@ def fits(layer: Layer) -> bool:
         tensor = branch.free
         if (tensor.dtype, tensor.device) != (first.dtype, first.device) or tensor.is_complex() or sharded.is_sharded(tensor):
             return False
-        if branch.rows.basis is not None or branch.projector.plan.is_complex or not is_small(branch.projector.tables, _maps(branch)):
+        if (
+            branch.rows.basis is not None
+            or branch.projector.plan.is_complex
+            or not is_small(branch.projector.tables, _maps(branch))
+        ):
             return False
         if any(_gather(block.structure) is None for block in branch.projector.plan.blocks if block.structure.dim):
             return False
@@ -61,7 +66,9 @@ class Together:
         self.lot, self.pool = lot, lot.pool
         # Every weight is small, so that the lot keeps the order.
         index, values, which, owner = _tables(self.layers, self.branches)
-        self.index, self.values, self.which, self.owner = (t.to(self.device) for t in (index, values.to(self.dtype), which, owner))
+        self.index, self.values, self.which, self.owner = (
+            t.to(self.device) for t in (index, values.to(self.dtype), which, owner)
+        )
         self.count = sum(layer.count for layer in layers)
         places = [start + k for layer, start in zip(layers, starts, strict=True) for k in range(layer.count)]
         self.places = torch.tensor(places, device=self.device)
@@ -136,7 +143,9 @@ class Together:
 
     def pulled(self, flat: Tensor, numbers: Tensor, theta: Tensor) -> Tensor:
         """flat + numbers * theta, with the number of each layer, in place."""
-        for mine, x, number in zip(flat[:-1].split(self.coefficients), theta[:-1].split(self.coefficients), numbers.unbind(), strict=True):
+        for mine, x, number in zip(
+            flat[:-1].split(self.coefficients), theta[:-1].split(self.coefficients), numbers.unbind(), strict=True
+        ):
             mine.addcmul_(x, number)
         return flat
 
@@ -214,7 +223,9 @@ def _again(ctx: Any, grads: Sequence[Tensor]) -> list[Any]:
     inputs = [t for t, n in zip((gamma, *tensors), ctx.needs_input_grad[1:], strict=True) if n]
     pairs = [(w, g) for w, g in zip(outputs, grads, strict=True)]
     found = iter(
-        torch.autograd.grad([w for w, _ in pairs], inputs, [g.to(w.dtype) for w, g in pairs], create_graph=True, allow_unused=True)
+        torch.autograd.grad(
+            [w for w, _ in pairs], inputs, [g.to(w.dtype) for w, g in pairs], create_graph=True, allow_unused=True
+        )
     )
     return [next(found) if n else None for n in ctx.needs_input_grad[1:]]
 
@@ -226,12 +237,12 @@ def _replaced(layer: Layer, thetas: Sequence[Tensor], free: Sequence[Tensor]) ->
     stack = ExitStack()
     for (module, name), branch, theta, M in zip(layer.places, layer.branches, thetas, free, strict=True):
         chain: Any = module.parametrizations
-        stack.enter_context(_as(chain[name], "original", theta))
-        stack.enter_context(_as(branch, "free", M))
+        stack.enter_context(_Swapped(chain[name], "original", theta))
+        stack.enter_context(_Swapped(branch, "free", M))
     return stack
 
 
-class _as:
+class _Swapped:
     def __init__(self, module: Any, name: str, tensor: Tensor) -> None:
         self.module, self.name, self.tensor = module, name, tensor
 

@@ -41,9 +41,7 @@ COUNT = 1000  # each for training, validation and test
 
 
 class Task(NamedTuple):
-    """Inputs are ``copies`` vectors of the group; ``form`` is its invariant form; ``features`` makes invariants of the
-    products.
-    """
+    """Inputs are ``copies`` vectors of the group; ``form`` is its invariant form; ``features`` makes invariants of products."""
 
     group: rc.Group
     copies: int

@@ -79,7 +79,7 @@ class Schedule(Controller):
 
 @dataclass(frozen=True)
 class Equality(Controller):
-    """gamma = 0 as a constraint, by ascent of its multiplier. (Manolache, Chamon and Niepert, 2025, Algorithm 1.)
+    """gamma = 0 as a constraint, by ascent of its multiplier: Algorithm 1 of Manolache, Chamon and Niepert (2025).
 
         gamma -= e_p (g + lambda);    lambda += e_d gamma
 
@@ -118,7 +118,7 @@ class Equality(Controller):
 
 @dataclass(frozen=True)
 class AugmentedLagrangian(Controller):
-    """gamma = 0 with a quadratic term beside the multiplier, which makes the curvature a + c. (Hestenes; Powell, 1969.)
+    """gamma = 0 with a quadratic term beside the multiplier, which makes the curvature a + c (Hestenes; Powell, 1969).
 
         gamma = (gamma - e_p (g + lambda)) / (1 + e_p c);    lambda += e_d gamma,  e_d = c unless ``dual`` says otherwise
 
@@ -218,8 +218,8 @@ class Resilient(Controller):
 
     @classmethod
     def default(cls) -> Resilient:
-        """What ACE takes where nothing is said: for losses of about 1, such as mean squared errors of standardised answers."""
-        return cls(1.0, 0.01, Stepper(0.05), Stepper(0.5))
+        """``rho=0.1, mu=0.03``: what ACE takes where nothing is said, for losses of about 1 at the start of training."""
+        return cls(0.1, 0.03, Stepper(0.3, clip=0.3), Stepper(0.1))
 
     @classmethod
     def paper(cls, rho: float, primal: float, dual: float) -> Resilient:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -67,8 +67,9 @@ class History:
             IncompatibleError: it is no such state.
         """
         try:
-            return cls([Moment(**moment) for moment in state if isinstance(moment, Mapping)])
-        except TypeError as error:
+            moments: list[Any] = [dict(moment) for moment in state]
+            return cls([Moment(**moment) for moment in moments])
+        except (TypeError, ValueError) as error:
             raise IncompatibleError(f"state: holds no history of ACE: {error}") from error
 
     def plot(self, axes: Any = None) -> Any:

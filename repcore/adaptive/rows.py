@@ -21,15 +21,15 @@ KINDS = ("layer", "channel", "irrep", "shared")
 
 
 def gamma_rows(site: Site, per: str) -> tuple[Array, int, Array | None]:
-    """Which gamma each row of a weight takes, their number, and the basis of the rows, if it is another one. For authors of adapters.
+    """Which gamma each row of a weight takes, their number, and the basis of the rows. For authors of adapters.
 
     Rows of ``basis^H W`` are meant, of W where there is none. An equivariant map of the outputs scales rows in this way: with
     the same gamma on each copy of a summand, or on each isotypic component, gamma (W - P W) has no equivariant part.
 
     Args:
         site: the weight.
-        per: ``"layer"`` or ``"shared"``: one gamma; ``"channel"``: one for each copy of a summand of the outputs; ``"irrep"``: one
-            for each isotypic component of the outputs.
+        per: ``"layer"`` or ``"shared"``: one gamma; ``"channel"``: one for each copy of a summand of the outputs; ``"irrep"``:
+            one for each isotypic component of the outputs.
 
     Raises:
         IncompatibleError: an unknown kind, outputs that are not known as a representation, or are not orthogonal.

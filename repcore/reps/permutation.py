@@ -100,7 +100,7 @@ def grid(group: Group, k: int | Sequence[int], *, spatial: Rep | None = None, ap
     if any(not a.is_zero for a in images[count:]):
         raise RepresentationError(
             f"group: {group} has Lie generators that move space, such as rotations by every angle, and those do not send cells "
-            "to cells; for them rc.kernels samples smooth kernels, and approximate=True takes finite differences, for soft filters"
+            "to cells; for them rc.kernels samples smooth kernels, and approximate=True finite differences, for soft filters"
         )
     moves = [permutation_matrix(moved_cells(g, sizes, i)) for i, g in enumerate(images[:count])]
     if not images:

@@ -85,16 +85,16 @@ def make_stencils(group: Group, images: Sequence[Matrix], sizes: tuple[int, ...]
         inner = _block(g, n)
         if g.shape[0] > n and any(r < n and j == n for r, j, _ in g.entries()):
             raise RepresentationError(
-                f"group: generator {i} of the group is a discrete translation, which leaves the grid; declare the translations by Lie "
-                "generators"
+                f"group: generator {i} of the group is a discrete translation, which leaves the grid; declare translations by "
+                "Lie generators"
             )
         discrete.append(permutation_matrix(moved_cells(inner, sizes, i)))
     at, slopes = twice_centres(sizes), [_slope(sizes, i) for i in range(n)]
     lie = [_stencil(a, at, slopes) for a in images[many:]]
     name = f"grid{'x'.join(map(str, sizes)) if len(set(sizes)) > 1 or n != 2 else sizes[0]}~"
     checked = (
-        "approximate: central differences, 0 outside of the grid; exp(2 pi A) of a rotation is not 1, and relations between several "
-        "generators hold for smooth images only"
+        "approximate: central differences, 0 outside of the grid; exp(2 pi A) of a rotation is not 1, and relations between "
+        "several generators hold for smooth images only"
     )
     return Stencils(group, discrete, lie, name, checked, asked)
 

@@ -108,6 +108,30 @@ def test_strides_on_even_and_odd_sides():
     assert problem(nn.MaxPool2d(2), side=9).operation == "max_pool2d"
 
 
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (nn.ConvTranspose2d(8, 8, 3, stride=2, padding=1, output_padding=1), "output_padding (1, 1) adds cells at one side"),
+        (nn.Conv2d(8, 8, 4, padding="same"), "padding 'same' is uneven for a kernel over [4, 4] cells"),
+        (nn.Conv2d(8, 8, 2, stride=2, padding="valid"), "9 cells, kernel 2, stride 2 and padding 0 leave 1 over"),
+        (nn.ConvTranspose2d(8, 8, 3, stride=2, padding=1), ""),
+        (nn.Conv2d(8, 8, 3, padding="same"), ""),
+        (nn.Conv2d(8, 8, 3, stride=2, padding="valid"), ""),
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel:UserWarning")  # torch's, and the reason for ours
+def test_cells_at_one_side_only(layer, message):
+    model = rct.symmetrize(nn.Sequential(layer), {"0": "regular >> regular"}, symmetry=D4).double()
+    found = rct.audit(model, torch.randn(1, 8, 9, 9, dtype=torch.float64), rep_in=rc.regular(D4))
+    x = torch.randn(2, 8, 9, 9, dtype=torch.float64)
+    fields, out = rc.regular(D4) * rc.grid(D4, 9), rc.regular(D4) * rc.grid(D4, model(x).shape[-1])
+    error = rct.measure(model, fields, out, x).error
+    assert [message in finding.problem for finding in found] == [True] * bool(message)
+    # Sums of at most 8 * 16 products, each off by that many roundings.
+    assert error > 0.1 if message else error < 128 * 2.0**-52
+
+
 def test_layers_that_do_not_meet():
     model = nn.Sequential(nn.Linear(2, 8), nn.Linear(8, 2))
     rct.symmetrize(model, {"0": "V >> regular", "1": "4*V >> V"}, symmetry=D4)

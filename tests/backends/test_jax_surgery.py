@@ -175,6 +175,19 @@ def test_a_complex_space_on_a_real_weight_is_refused():
         rcj.symmetrize({"w": np.ones((2, 2), np.float32)}, {"w": rc.Rule(U >> U, axes="o i")})
 
 
+def test_a_zero_space_is_said():
+    with pytest.warns(rc.RepcoreWarning, match=re.escape("'a/kernel', V >> 1, has dimension 0")):
+        found = rcj.symmetrize({"a": {"kernel": np.ones((2, 1), np.float32)}}, {"a": V >> ONE})
+    assert not found["a"]["kernel"].any()
+
+
+def test_running_statistics_are_means_over_the_features_that_are_permuted():
+    layer = {"mean": np.arange(8, dtype=np.float32), "var": np.arange(8, dtype=np.float32)}
+    found = rcj.symmetrize({"batch_stats": {"norm": layer}, "params": {"norm": {"scale": layer["mean"]}}}, {"*/norm": R})
+    for leaf in jax.tree.leaves(found):
+        assert np.abs(leaf - 3.5).max() < 64 * EPS
+
+
 def test_names_of_the_frameworks():
     shapes = {
         "Dense_0/kernel": (2, 8),

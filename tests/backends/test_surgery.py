@@ -2,6 +2,7 @@
 
 import copy
 import re
+import warnings
 
 import pytest
 
@@ -200,6 +201,8 @@ def test_what_is_refused_leaves_the_model_as_it_was(rules, message, method):
 @pytest.mark.parametrize("place", [0, 3, 9])
 def test_a_failure_on_the_way_is_undone(monkeypatch, place, method):
     model = net()
+    for p in model.parameters():
+        p.grad = torch.ones_like(p)
     before, parameters, classes = state(model), dict(model.named_parameters()), [type(m) for m in model.modules()]
     name = {"constrain": "coefficients", "project": "forward"}[method]
     run, calls = getattr(rct.Projector, name), []
@@ -215,6 +218,8 @@ def test_a_failure_on_the_way_is_undone(monkeypatch, place, method):
         rct.symmetrize(model, RULES, symmetry=D4, method=method)
     assert len(calls) == place + 1
     assert [type(m) for m in model.modules()] == classes
+    assert list(dict(model.named_parameters())) == list(parameters)  # an optimiser counts them
+    assert all(p.grad is not None and p.grad.shape == p.shape for p in model.parameters())
     assert all(torch.equal(v, before[k]) for k, v in state(model).items())
     assert all(p is parameters[n] for n, p in model.named_parameters())
 
@@ -283,6 +288,39 @@ def test_cells_of_recurrent_networks_stack_their_gates():
 def test_a_zero_space_is_said():
     with pytest.warns(rc.RepcoreWarning, match=re.escape("'weight', 1 >> V, has dimension 0")):
         rct.symmetrize(nn.Linear(1, 2), {"weight": ONE >> V})
+
+
+def test_a_warning_that_is_an_error_leaves_the_model_as_it_was():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(1, 2))
+    before = state(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(rc.RepcoreWarning):
+            rct.symmetrize(model, {"0": V >> V, "1": ONE >> V})
+    assert state(model).keys() == before.keys()
+    assert all(torch.equal(v, before[k]) for k, v in state(model).items())
+
+
+def test_one_more_key_and_value_are_invariant_as_well():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.MultiheadAttention(16, 2, add_bias_kv=True))
+    found = rct.symmetrize(model, {"0": rc.Rule(2 * R >> 2 * R, inner=8 * V)}, dry_run=True)
+    assert [found[f"0.bias_{x}"].label for x in "kv"] == ["1 >> 8*V"] * 2
+    rct.symmetrize(model, {"0": 2 * R >> 2 * R})
+    # As regular representations of D4 the features of each head are constant where they are invariant.
+    assert torch.allclose(model[0].bias_k.view(2, 8), model[0].bias_k.view(2, 8)[:, :1].expand(2, 8))
+
+
+@pytest.mark.parametrize("options", [{"max_norm": 1.0}, {"sparse": True}], ids=str)
+@pytest.mark.parametrize("kind", [nn.Embedding, nn.EmbeddingBag])
+def test_embeddings_that_want_their_table_are_refused(kind, options):
+    with pytest.raises(rc.IncompatibleError, match="max_norm or sparse gradients"):
+        rct.symmetrize(nn.Sequential(kind(5, 8, **options)), {"0": R >> R})
+
+
+def test_a_model_without_weights_says_so():
+    with pytest.raises(rc.IncompatibleError, match="it has no weights at all"):
+        rct.symmetrize(nn.Sequential(nn.ReLU()), {"0": V >> V})
 
 
 def test_deepcopy_and_state_dict_of_a_symmetrised_model(images):

@@ -174,14 +174,51 @@ def test_a_missing_digest_is_a_missing_key() -> None:
 # ------------------------------------------------------------------------------------------------ copies and pickles
 
 
-def test_pickles_are_what_torch_makes_of_them() -> None:
-    model = native()
-    for back in (pickle.loads(pickle.dumps(model)), torch_round_trip(model)):  # noqa: S301  # made a line ago
+@pytest.mark.parametrize("build", [constrained, native, nested])
+def test_pickles(build: Any) -> None:
+    model = build()
+    for back in (pickle.loads(pickle.dumps(model)), torch_round_trip(model), pickle.loads(pickle.dumps(copy.deepcopy(model)))):  # noqa: S301
         assert same(contents(back), contents(model))
-        assert torch.equal(back(torch.ones(16)), model(torch.ones(16)))
-    # torch's own rule for parametrised modules: their class is made on the spot.
-    with pytest.raises(RuntimeError, match="only supported through state_dict"):
-        pickle.dumps(constrained())
+        assert [type(m).__name__ for m in back.modules()] == [type(m).__name__ for m in model.modules()]
+
+
+def test_a_constrained_module_from_a_pickle_is_one_of_its_own() -> None:
+    model, x = constrained(), torch.ones(16)
+    before = model(x)
+    back = pickle.loads(pickle.dumps(model))  # noqa: S301  # made a line ago
+    assert torch.equal(back(x), before)
+    with pytest.raises(rc.IncompatibleError, match="digest"):
+        back.load_state_dict(constrained(C8).state_dict())
+    parametrize.remove_parametrizations(back[2], "weight")
+    assert type(back[2]) is nn.Linear
+    with torch.no_grad():
+        back[2].weight.zero_()
+    assert torch.equal(model(x), before)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["deepcopy", "pickle"])  # noqa: S301
+def test_the_cache_of_parametrisations_knows_copies_apart(copied: Any) -> None:
+    model = constrained()
+    twins = [model, copied(model), copied(copied(model))]
+    with torch.no_grad():
+        for shift, twin in enumerate(twins):
+            twin[2].parametrizations.weight.original.add_(shift)
+    plain = [twin(torch.ones(16)) for twin in twins]
+    with parametrize.cached():
+        cached = [twin(torch.ones(16)) for twin in twins]
+    assert all(torch.equal(a, b) for a, b in zip(plain, cached, strict=True))
+    assert not torch.equal(plain[0], plain[1])
+
+
+def test_the_gradient_of_a_weight_is_none_of_its_coefficients() -> None:
+    layer = nn.Linear(8, 8)
+    layer(torch.ones(8)).sum().backward()
+    rct.constrain(layer, "weight", R >> R)
+    assert layer.parametrizations.weight.original.grad is None
+    layer(torch.ones(8)).sum().backward()
+    folded = rct.fold(layer)
+    assert all(p.grad is None for p in folded.parameters())
+    assert layer.parametrizations.weight.original.grad.shape == (8,)
 
 
 def torch_round_trip(model: Any) -> Any:

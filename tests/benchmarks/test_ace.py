@@ -1,7 +1,8 @@
 """What ACE adds to a training step, and nothing after export; as ratios within one run: one thread, float32, Adam. `make bench`.
 
-The network is that of examples/rotations: three blocks of 16 scalars and 16 vectors, 19,000 weights. gamma moves once in ten steps,
-by 128 held-out examples, and that is part of the time. Times are processor time, medians of interleaved rounds of ten steps.
+The network is that of examples/rotations: three blocks of 16 scalars and 16 vectors, 19,000 weights. gamma moves once in ten
+steps, by 128 held-out examples, and that is part of the time. Times are processor time, medians of interleaved rounds of ten
+steps.
 """
 
 from __future__ import annotations

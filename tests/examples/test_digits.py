@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -49,15 +48,8 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def demo() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("digits_demo", DEMO)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def demo(loaded: Callable[[Path], ModuleType]) -> ModuleType:
+    return loaded(DEMO)
 
 
 def run_demo(folder: Path, *arguments: str) -> Run:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -19,15 +17,8 @@ FILE = Path(__file__).resolve().parents[2] / "examples" / "rotations" / "experim
 
 
 @pytest.fixture(scope="module")
-def experiment() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("rotations_experiment", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def experiment(loaded: Callable[[Path], ModuleType]) -> ModuleType:
+    return loaded(FILE)
 
 
 def test_the_task_is_symmetric_under_rotations_and_under_nothing_more(experiment: ModuleType) -> None:

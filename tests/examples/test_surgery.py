@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -33,13 +33,8 @@ def run_example(*arguments: str) -> tuple[str, Rows]:
 
 
 @pytest.fixture(scope="module")
-def example() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("surgery_digits", EXAMPLE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def example(loaded: Callable[[Path], ModuleType]) -> ModuleType:
+    return loaded(EXAMPLE)
 
 
 def test_the_example_runs() -> None:

@@ -118,7 +118,8 @@ def test_the_defect_is_that_of_the_whole_network(example: ModuleType) -> None:
 def test_what_the_table_says() -> None:
     done = subprocess.run([sys.executable, str(EXAMPLE)], capture_output=True, text=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    psnr = {key: cells[-4] for key, cells in rows(done.stdout).items()}
+    # What is seen has no seeds, no defect and no time.
+    psnr = {key: cells[-4] if len(cells) > 2 else cells[0] for key, cells in rows(done.stdout).items()}
     assert psnr["symmetric", "penalty fro"] > psnr["symmetric", "dense"] + 0.5
     assert psnr["symmetric", "strict"] > psnr["symmetric", "dense"] + 0.5
     assert psnr["symmetric", "dense"] > psnr["symmetric", "as it is seen"] + 1
