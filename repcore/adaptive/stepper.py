@@ -26,7 +26,6 @@ class Stepper:
         kind: ``"sgd"`` or ``"adam"``.
         schedule: a function of the step that the rate is multiplied by; in JAX the step is traced.
         betas, eps: of Adam.
-        clip: the most that the gradient counts, either way; what is not finite counts as 0.
         clip: the most that the gradient counts, either way; a number that is not finite counts as 0.
 
     Raises:
@@ -45,15 +44,12 @@ class Stepper:
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     clip: float | None = None
-    clip: float | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
             raise IncompatibleError(f"kind is {self.kind!r}; choose one of {', '.join(map(repr, _KINDS))}")
         if isinstance(self.rate, bool) or not 0 < self.rate < float("inf"):
             raise IncompatibleError(f"rate is {self.rate!r}; give a positive number")
-        if self.clip is not None and not 0 < self.clip < float("inf"):
-            raise IncompatibleError(f"clip is {self.clip!r}; give a positive number")
         if self.clip is not None and not 0 < self.clip < float("inf"):
             raise IncompatibleError(f"clip is {self.clip!r}; give a positive number")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
@@ -67,9 +63,6 @@ class Stepper:
         self, state: Mapping[str, Any], gradient: Any, step: Any, xp: Any, prefix: str = ""
     ) -> tuple[dict[str, Any], Any, Any]:
         """The next state, the step size and the direction; ``xp`` is the module of the arrays: numpy, torch or jax.numpy."""
-        gradient = xp.where(xp.isfinite(gradient), gradient, xp.zeros_like(gradient))
-        if self.clip is not None:
-            gradient = xp.clip(gradient, -self.clip, self.clip)
         gradient = xp.where(xp.isfinite(gradient), gradient, xp.zeros_like(gradient))
         if self.clip is not None:
             gradient = xp.clip(gradient, -self.clip, self.clip)

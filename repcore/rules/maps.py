@@ -51,13 +51,14 @@ def read_slot(slot: Slot, rule: Rule, replaced: frozenset[str]) -> Reading:
         return _reading(
             slot, _invariants(rule.maps), view_of(slot.shape, _axes(slot, rule, "io").replace("i", "b"), rows="o", cols="")
         )
-    if slot.kind == "tensor" or not slot.axes:
+    if slot.kind == "tensor" or not slot.axes or (isinstance(rule.maps, Rep) and rule.letters and slot.role != "bias"):
         return _tensor(slot, rule)
     if isinstance(rule.maps, Rep) and slot.role == "bias":
         rule = replace(rule, maps=_invariants(rule.maps))
     if isinstance(rule.maps, Rep):
         raise IncompatibleError(
-            f"the rule says the representation {rule.maps}; a {slot.kind} layer maps one to another: write X >> Y"
+            f"the rule says the representation {rule.maps}; a {slot.kind} layer maps one to another: write X >> Y, or "
+            "Rule(X, axes='b o') if it is a table of vectors"
         )
     if slot.role == "bias":
         return _bias(slot, rule)

@@ -164,6 +164,14 @@ def test_a_tensor_is_read_in_the_one_way_that_fits(shape, rule, batch):
     assert (found.view.batch, found.view.rows) == (batch, 8)
 
 
+def test_a_table_of_vectors_that_looks_like_a_linear_layer_is_told_by_its_axes():
+    table = slot("l.weight", (5, 8), "oi")
+    with pytest.raises(rc.IncompatibleError, match=r"or Rule.X, axes='b o'. if it is a table of vectors"):
+        site(R, table)
+    (found,) = site(rc.Rule(R, axes="b o"), table)
+    assert (found.view.batch, found.plan.shape, found.after) == ((5,), (8, 1), 5)
+
+
 def test_a_tensor_that_could_be_read_in_two_ways_is_refused():
     square = slot("l.w", (8, 8), "", kind="tensor")
     with pytest.raises(rc.IncompatibleError, match="two ways"):
