@@ -33,7 +33,7 @@ class RegulariserState(NamedTuple):
     """
 
     step: Array
-    spectral: tuple[dict[str, SpectralState], ...]
+    spectral: tuple[dict[str, Any], ...]
 
 
 @jax.tree_util.register_static

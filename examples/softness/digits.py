@@ -4,10 +4,10 @@
     python examples/softness/digits.py --networks resnet --seeds 1 --epochs 2 --out softness.png
 
 The data are the 1,797 real 8 x 8 images inside scikit-learn. A network is pretrained on upright digits; then its weights are
-softened for the quarter turns, in one call, and it is fine-tuned on digits of which some are turned, by 90, 180 or 270
-degrees: half of them for the ResNet, one in five for the transformer. So the symmetry is nearly right, and what way up is likely is worth knowing too. At
-softness 0 every layer is exactly equivariant, and next to nothing of the pretrained weights is; at 1 fine-tuning is what it
-always was.
+softened for the quarter turns, in one call, and it is fine-tuned on digits of which some are turned, by 90, 180 or 270 degrees:
+half of them for the ResNet, one in five for the transformer. So the symmetry is nearly right, and what way up is likely is
+worth knowing too. At softness 0 every layer is exactly equivariant, and next to nothing of the pretrained weights is; at 1
+fine-tuning is what it always was.
 
 For each softness: the accuracy on turned test digits, and the error, the root mean square change of the scores under a quarter
 turn relative to their size. What is checked, and ends the run if it fails: at softness 0 that error is rounding; at softness 1

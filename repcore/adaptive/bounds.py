@@ -18,7 +18,7 @@ class BranchBounds:
     Attributes:
         dropping: [sum_{k<L} (1 + g)^k] g B M^(L-1): how far the output can move when the branch is dropped.
         equivariance: 2 g (M + C g)^(L-1) L B^2: how far f(h x) and h f(x) can lie apart.
-        by_layer: a sharper bound on the latter, sum_l (prod_{j>l} w_j) 2 |gamma_l| n_l (prod_{j<l} w_j), w = e + |gamma| n.
+        by_layer: a sharper bound on the latter, sum_l (prod_{j>l} w_j) 2 abs(gamma_l) n_l (prod_{j<l} w_j), w = e + abs(gamma) n.
     """
 
     dropping: float
@@ -34,7 +34,7 @@ def branch_bounds(equivariant: Sequence[float], branch: Sequence[float], gamma: 
         branch: n_l, that of f_neq.
         gamma: of each layer; the largest absolute value of a layer that has several.
 
-    g is the largest |gamma|, M the largest of all e and n, C the largest n, and B the largest of C and 1: orthogonal
+    g is the largest abs(gamma), M the largest of all e and n, C the largest n, and B the largest of C and 1: orthogonal
     representations have norm 1. The first is for networks without biases in f_eq, or is a bound on what differs.
 
     Raises:

@@ -38,7 +38,7 @@ class Controller(ABC):
         """How far the conditions of Karush, Kuhn and Tucker are from being met, each zero at a solution.
 
         ``stationary``: the distance from -g to the multiplier's force; ``feasible``: by how much the constraint is violated;
-        ``complementary``: |lambda (|gamma| - u)|, the multiplier times the constraint's slackness. Controllers without
+        ``complementary``: abs(lambda (abs(gamma) - u)), the multiplier times the constraint's slackness. Controllers without
         a constraint have none.
         """
         return {}
@@ -112,7 +112,7 @@ class Equality(Controller):
         return new, {**primal, **_equality_ascent(self.dual, force, new if self.order == _ORDERS[0] else gamma, state, step, xp)}
 
     def residuals(self, gamma: Any, gradient: Any, state: State, xp: Any) -> State:
-        """|g + lambda| and |gamma|."""
+        """``abs(g + lambda)`` and ``abs(gamma)``."""
         return {"stationary": abs(gradient + state["multiplier"]), "feasible": abs(gamma)}
 
 
@@ -144,7 +144,7 @@ class AugmentedLagrangian(Controller):
         return new, {**primal, **_equality_ascent(self._dual, force, new, state, step, xp)}
 
     def residuals(self, gamma: Any, gradient: Any, state: State, xp: Any) -> State:
-        """|g + lambda + c gamma| and |gamma|."""
+        """``abs(g + lambda + c gamma)`` and ``abs(gamma)``."""
         return {"stationary": abs(gradient + state["multiplier"] + self.c * gamma), "feasible": abs(gamma)}
 
     @property
@@ -154,9 +154,9 @@ class AugmentedLagrangian(Controller):
 
 @dataclass(frozen=True)
 class Inequality(Controller):
-    """|gamma| <= eps, by a multiplier lambda >= 0.
+    """abs(gamma) <= eps, by a multiplier lambda >= 0.
 
-        gamma = S(gamma - e_p g, e_p lambda);    lambda = max(0, lambda + e_d (|gamma| - eps))
+        gamma = S(gamma - e_p g, e_p lambda);    lambda = max(0, lambda + e_d (abs(gamma) - eps))
 
     with the soft threshold S, so that gamma can be exactly 0.
     """
@@ -179,18 +179,18 @@ class Inequality(Controller):
         return new, {**primal, **_ascent(self.dual, state["multiplier"], abs(new) - self.eps, state, step, xp)}
 
     def residuals(self, gamma: Any, gradient: Any, state: State, xp: Any) -> State:
-        """Of |gamma| <= eps."""
+        """Of abs(gamma) <= eps."""
         return _conditions(gamma, gradient, state["multiplier"], self.eps, xp)
 
 
 @dataclass(frozen=True)
 class Resilient(Controller):
-    """|gamma| <= u at the price (rho / 2) u^2 + mu u: the constraint gives way where the data ask for it. The default.
+    """abs(gamma) <= u at the price (rho / 2) u^2 + mu u: the constraint gives way where the data ask for it. The default.
 
-        gamma = S(gamma - e_p g, e_p lambda);    u = max(0, lambda - mu) / rho;    lambda = max(0, lambda + e_d (|gamma| - u))
+        gamma = S(gamma - e_p g, e_p lambda);    u = max(0, lambda - mu) / rho;    lambda = max(0, lambda + e_d (abs(gamma) - u))
 
-    What it solves is min J + (rho / 2) gamma^2 + mu |gamma|: a ridge with a dead zone, and gamma = 0 exactly where |g| <= mu. The
-    multiplier begins at mu. For mu = 0 it is the constraint of Manolache, Chamon and Niepert (2025), which is a ridge.
+    What it solves is min J + (rho / 2) gamma^2 + mu abs(gamma), a ridge with a dead zone; gamma = 0 exactly where abs(g) <= mu.
+    The multiplier begins at mu. For mu = 0 it is the constraint of Manolache, Chamon and Niepert (2025), which is a ridge.
 
     Args:
         rho: the price of slack, positive; lambda is stable for sgd if e_d < 2 rho.
@@ -248,14 +248,14 @@ class Resilient(Controller):
         return new, {**primal, "slack": slack, **_ascent(self.dual, force, seen, state, step, xp)}
 
     def residuals(self, gamma: Any, gradient: Any, state: State, xp: Any) -> State:
-        """Of |gamma| <= u; and ``slack``: |rho u - max(0, lambda - mu)|."""
+        """Of abs(gamma) <= u; and ``slack``: ``abs(rho u - max(0, lambda - mu))``."""
         found = _conditions(gamma, gradient, state["multiplier"], state["slack"], xp)
         return {**found, "slack": abs(self.rho * state["slack"] - _positive(state["multiplier"] - self.mu))}
 
 
 @dataclass(frozen=True)
 class Proximal(Controller):
-    """min J + weight |gamma| by proximal steps: gamma = S(gamma - e_p g, e_p weight), exactly 0 where |g| <= weight.
+    """min J + weight abs(gamma) by proximal steps: gamma = S(gamma - e_p g, e_p weight), 0 where abs(g) <= weight.
 
     Args:
         weight: a number, or a function of the step.

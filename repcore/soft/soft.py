@@ -119,8 +119,8 @@ class Soft:
 
         Args:
             weight: W, one map (dim Y, dim X).
-            reach: only for g = exp(A) with |A| <= reach, |A|^2 = tr(A^H A) / 2 in the defining representation: for rotations the
-                angle, in rank r the root of the sum of squares of r angles. None for every g.
+            reach: only for g = exp(A) of norm(A) <= reach, norm(A)^2 = tr(A^H A) / 2 in the defining representation: for
+                rotations the angle, in rank r the root of the sum of squares of r angles. None for every g.
             word: only for products of at most so many discrete generators or inverses, times exp(A) as above.
             filtered: bound F W; False bounds W itself.
 
