@@ -13,6 +13,7 @@ from repcore.reps.custom import Custom
 from repcore.reps.induced import Induced
 from repcore.reps.irreps import Irrep
 from repcore.reps.lifted import Lifted
+from repcore.reps.stencils import Stencils
 from repcore.reps.tensors import Tensors
 from repcore.reps.tree import Alt, Conjugate, Defining, Dual, Product, Realified, Rep, Restriction, Sum, Sym, Trivial
 from repcore.spec.groups import plain_matrices, write_group
@@ -74,6 +75,8 @@ class _Writer:
 
     def enter(self, name: str, rep: _Entry, factor: int | None) -> None:
         """Enter a table under a name."""
+        if isinstance(rep, Stencils):
+            raise _unwritten(rep)  # read again it would be exact images, with nothing to say that they approximate
         outer, self.factor = self.factor, factor
         self.reps[name] = {}  # the name is taken: parts of the representation look for others
         table = _table(rep, name, self)
@@ -98,7 +101,11 @@ class _Writer:
 
 @singledispatch
 def _write(rep: Rep, writer: _Writer) -> tuple[str, int]:
-    raise SpecError(
+    raise _unwritten(rep)
+
+
+def _unwritten(rep: Rep) -> SpecError:
+    return SpecError(
         f"{shorten(str(rep))}: a {type(rep).__name__} cannot be written to a file; declare it by its images, rc.Rep(...)"
     )
 

@@ -38,7 +38,7 @@ def test_the_task_is_symmetric_under_rotations_and_under_nothing_more(experiment
 
 @pytest.mark.parametrize("framework", ["torch", "jax"])
 def test_few_steps_of_the_ways(experiment: ModuleType, framework: str) -> None:
-    ways = ("strict",) if framework == "jax" else experiment.WAYS[:6]  # each way compiles anew
+    ways = ("strict",) if framework == "jax" else experiment.WAYS  # in JAX each way compiles anew
     found = {way: experiment.RUN[framework](way, 0.0, 0, 30) for way in ways}
     # float32, three blocks of products.
     assert found["strict"].defect < 1e4 * np.finfo(np.float32).eps
