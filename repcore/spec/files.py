@@ -31,27 +31,11 @@ _SPECS = (".toml", ".json")
 def load(path: str | os.PathLike[str]) -> Spec | EquivariantBasis:
     """Read a declarative file (``.toml``, ``.json``) or a basis file (``.safetensors``).
 
-    Nothing in a file is executed, whoever wrote it.
+    Nothing in a file is executed, whoever wrote it. ``repcore.load`` reads model files as well.
 
     Raises:
         SpecError: another suffix; a declarative file that cannot be read or is not well formed, with file, key and place.
         StoreError: a basis file that cannot be read, is damaged, or was written by a newer repcore.
-
-    >>> import pathlib, tempfile
-    >>> text = '''
-    ... [group]
-    ... builtin = "dihedral(4)"
-    ... [reps]
-    ... X = "4*1 + 2*V"
-    ... [maps]
-    ... layer = "X >> V*V"
-    ... '''
-    >>> with tempfile.TemporaryDirectory() as directory:
-    ...     path = pathlib.Path(directory, "symmetry.toml")
-    ...     _ = path.write_text(text)
-    ...     spec = load(path)
-    >>> spec.maps["layer"].shape
-    (4, 8)
     """
     suffix = _suffix(path)
     if suffix == _BASIS:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import statistics
 import subprocess
 import sys
@@ -24,8 +25,7 @@ import repcore as rc
 pytestmark = pytest.mark.bench
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-SPEC = Path(__file__).parents[2] / "examples" / "rotations" / "symmetry.toml"
-NAMES = ("first", "second", "third", "last")
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "rotations"
 
 
 def measure(batch: int, rounds: int) -> list[float]:
@@ -35,23 +35,8 @@ def measure(batch: int, rounds: int) -> list[float]:
     import repcore_torch as rct
 
     torch.set_num_threads(1)
-    spec = rc.load(SPEC)
-
-    class Network(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.first, self.last = torch.nn.Linear(14, 128), torch.nn.Linear(64, 3)
-            self.second, self.third = torch.nn.Linear(64, 128), torch.nn.Linear(64, 128)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            for layer in (self.first, self.second, self.third):
-                h = layer(x)
-                s, gates, a, b = h[:, :16], h[:, 16:32], h[:, 32:80].view(-1, 16, 3), h[:, 80:].view(-1, 16, 3)
-                s = torch.tanh(s + (a * b).sum(2) / 3**0.5)
-                b = b / (1 + b.square().sum(2, keepdim=True)).sqrt()
-                v = a * torch.sigmoid(gates)[:, :, None] + torch.linalg.cross(a, b) / 2
-                x = torch.cat([s, v.flatten(1)], 1)
-            return self.last(x)
+    spec = rc.load(EXAMPLE / "symmetry.toml")
+    example = runpy.run_path(str(EXAMPLE / "experiment.py"))
 
     torch.manual_seed(0)
     x, y = torch.randn(batch, 14), torch.randn(batch, 3)
@@ -60,8 +45,8 @@ def measure(batch: int, rounds: int) -> list[float]:
 
     def trained(with_ace: bool) -> tuple[Callable[[], Any], Any]:
         torch.manual_seed(0)
-        model = Network()
-        for name in NAMES:
+        model = example["torch_network"]()
+        for name in example["NAMES"]:
             rct.init_(model.get_submodule(name).weight, spec.maps[spec.rules[name]], gain=1.0)
         ace = rct.ACE(model, spec, every=10, log_every=10**9) if with_ace else None
         optimizer = torch.optim.Adam(model.parameters(), 3e-3)
@@ -77,7 +62,7 @@ def measure(batch: int, rounds: int) -> list[float]:
 
     plain, split = trained(False), trained(True)
     exported = split[1].fold()
-    strict = rct.fold(rct.symmetrize(Network(), spec))
+    strict = rct.fold(rct.symmetrize(example["torch_network"](), spec))
 
     def forward(model: Any) -> Callable[[], Any]:
         def run() -> None:

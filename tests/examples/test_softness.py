@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -25,16 +25,6 @@ def run_example(name: str, *arguments: str) -> tuple[str, dict[tuple[str, float,
     assert done.returncode == 0, done.stdout + done.stderr
     rows = {(a, float(b), int(c)): (float(d), float(e)) for a, b, c, d, e in ROW.findall(done.stdout)}
     return done.stdout, rows
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"softness_{name}", FOLDER / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_the_digits_run(tmp_path: Path) -> None:
@@ -73,10 +63,10 @@ def test_the_errors_of_the_regression() -> None:
         assert (moved < 1e-9) == (softness == 0), task
 
 
-def test_a_network_that_is_not_invariant_is_seen() -> None:
+def test_a_network_that_is_not_invariant_is_seen(loaded: Callable[[Path], ModuleType]) -> None:
     import torch
 
-    digits, regression = load("digits"), load("regression")
+    digits, regression = (loaded(FOLDER / f"{name}.py") for name in ("digits", "regression"))
     torch.manual_seed(0)
     data = (torch.randn(4, 1, 15, 15), torch.zeros(4, dtype=torch.long))
     error = digits.measure(digits.ResNet().eval(), data)[0]
