@@ -75,7 +75,7 @@ def measure(
     try:
         array = jnp.asarray(data)
     except (TypeError, ValueError) as error:
-        raise IncompatibleError(f"data: {type(data).__name__} is no array of numbers: {error}; give an array (N, ...) after model, rep_in and rep_out") from None
+        raise IncompatibleError(f"data: no numbers, but {type(data).__name__}; give an array (N, ...): {error}") from None
     if not jnp.issubdtype(array.dtype, jnp.inexact):
         raise IncompatibleError(f"data: has dtype {array.dtype}; moved vectors are not whole, so give floating point or complex")
     made = rules if rules is None or isinstance(rules, Symmetry) else symmetry_of(params, rules, symmetry=symmetry)

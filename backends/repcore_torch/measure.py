@@ -78,7 +78,7 @@ def measure(
     try:
         tensor = data.detach() if isinstance(data, Tensor) else torch.as_tensor(np.asarray(data))
     except (TypeError, ValueError) as error:
-        raise IncompatibleError(f"data: {type(data).__name__} is no array of numbers: {error}; give a tensor (N, ...) after model, rep_in and rep_out") from None
+        raise IncompatibleError(f"data: no numbers, but {type(data).__name__}; give a tensor (N, ...): {error}") from None
     parameter = next(model.parameters(), None)
     device = tensor.device if parameter is None else parameter.device
     dtype = tensor.dtype
