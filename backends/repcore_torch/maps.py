@@ -162,7 +162,7 @@ def _gather_adjoint(W: Tensor, block: BlockTable) -> Tensor:
     n, rows, m, cols = block.sizes
     c, W, values = W.new_zeros((n, m * block.dim)), W.reshape(n, rows, m, cols), block.values.conj().view(rows, 1, cols)
     for where in _pieces(block):
-        c[where].index_add_(1, block.places, (W[where] * values).view(-1, rows * m * cols))
+        c[where].index_add_(1, block.places, (W[where] * values).reshape(-1, rows * m * cols))
     return c.view(-1)
 
 

@@ -95,6 +95,14 @@ def test_a_stack_of_weights_has_a_stack_of_coefficients(space: rc.Hom) -> None:
     assert module.experts.shape == (5, Y.dim, X.dim)
 
 
+def test_a_transposed_weight_is_read_like_its_copy() -> None:
+    V = rc.dihedral(4).rep
+    projector = rct.Projector(4 * V >> 4 * V)  # one orbit block of several copies: the fused route
+    W = torch.randn(8, 8).T
+    assert torch.equal(projector.coefficients(W), projector.coefficients(W.contiguous()))
+    assert torch.equal(projector(W), projector(W.contiguous()))
+
+
 def test_a_second_constraint_is_refused(space: rc.Hom, layer: Any) -> None:
     rct.constrain(layer, "weight", space)
     before = contents(layer)
