@@ -51,8 +51,6 @@ def test_there_is_something_to_execute() -> None:
         "text",
         "python",
         "text",
-        "python",
-        "text",
     ]
 
 
