@@ -16,11 +16,11 @@ EXTRAS_check := $(EXTRAS_test),docs,dev
 TEST  := $(VENV)/.stamp-test
 CHECK := $(VENV)/.stamp-check
 
-.PHONY: help venv demo test test-all test-gpu fuzz mutate coverage check format bench docs clean
+.PHONY: help venv demo test test-all test-gpu fuzz mutate coverage check format bench bench-page docs clean
 .NOTPARALLEL:
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(CHECK) ## the environment for all targets, in .venv
 
@@ -62,10 +62,14 @@ format: $(CHECK) ## repair what lint and format can repair
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(TEST) ## every speed claim, and EMLP beside it (EMLP_LIMIT=120 seconds a case), measured in this run
+bench: $(CHECK) ## every speed claim, and EMLP and e3nn beside it (EMLP_LIMIT=120 seconds a case), measured in this run
 	$(BIN)/pytest -m bench tests/benchmarks -s
 	$(BIN)/python tests/benchmarks/growth.py
+	$(BIN)/python tests/benchmarks/peers/irreps.py
 	$(BIN)/python tests/benchmarks/peers/compare.py --limit $(EMLP_LIMIT)
+
+bench-page: $(CHECK) ## the same, and docs/benchmarks.md is made of it
+	$(BIN)/python tests/benchmarks/page.py --emlp-limit $(EMLP_LIMIT)
 
 # -E: pages kept from an earlier build would not repeat their warnings.
 docs: $(CHECK) ## the documentation, every page executed, in docs/_build/html
