@@ -22,6 +22,7 @@ from repcore.adaptive.history import History, Moment
 from repcore.adaptive.rows import gamma_rows, live_rows
 from repcore.adaptive.stepper import Stepper
 from repcore.basis import EquivariantBasis
+from repcore.bounds import LayerBound, NetworkBound
 from repcore.curve import SoftnessCurve, SoftnessPoint, softness_curve
 from repcore.decompose.decomposition import Component, Decomposition, Irrep
 from repcore.decompose.gram import Orthonormal
@@ -75,12 +76,17 @@ from repcore.groups.named import (
 from repcore.interchange import Coefficients, ModelFile, dump, load
 from repcore.measure import Probe, layer_reports, measure, probe
 from repcore.plan import Block, Choice, Factor, Fourier, IrrepGroup, Layer, Orbit, Panel, Plan, Schur
-from repcore.plot import plot_history, plot_report, plot_softness
+from repcore.plot import plot
+from repcore.plot import plot_history as plot_history
+from repcore.plot import plot_report as plot_report
+from repcore.plot import plot_softness as plot_softness
 from repcore.report import LayerReport, LayerReports, Report
 from repcore.reps.affine import AffineMaps, affine_maps
 from repcore.reps.character import Character, character, hom_dimension
 from repcore.reps.cosets import quotient, regular
 from repcore.reps.features import FeatureField, pointwise
+from repcore.reps.function_maps import FunctionMaps
+from repcore.reps.functions import FunctionSpace, functions
 from repcore.reps.hom import Hom
 from repcore.reps.induced import induced
 from repcore.reps.irreps import irrep, irreps_from
@@ -151,6 +157,8 @@ __all__ = [
     "Field",
     "Fixed",
     "Fourier",
+    "FunctionMaps",
+    "FunctionSpace",
     "Group",
     "GroupTooLargeError",
     "HaarProjector",
@@ -162,6 +170,7 @@ __all__ = [
     "Irrep",
     "IrrepGroup",
     "Layer",
+    "LayerBound",
     "LayerReport",
     "LayerReports",
     "Level",
@@ -170,6 +179,7 @@ __all__ = [
     "ModelFile",
     "Moment",
     "Multilinear",
+    "NetworkBound",
     "NotCompletelyReducibleError",
     "Number",
     "NumberError",
@@ -233,6 +243,7 @@ __all__ = [
     "dump",
     "explain",
     "fields",
+    "functions",
     "gains_at",
     "gamma_rows",
     "gram",
@@ -262,9 +273,7 @@ __all__ = [
     "orthogonalised",
     "permutation",
     "plan",
-    "plot_history",
-    "plot_report",
-    "plot_softness",
+    "plot",
     "pointwise",
     "probe",
     "quaternion",

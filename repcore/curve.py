@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import inf, isfinite, sqrt
 from typing import Any
 
 from repcore.errors import IncompatibleError
@@ -19,7 +19,7 @@ class SoftnessPoint:
     Attributes:
         softness: 0 strict, 1 free.
         error: the equivariance error.
-        accuracy: whatever is to be high, in the unit it was given in.
+        accuracy: whatever is to be high, in the unit it was given in; None if none was given.
         bound: a bound on the error; None if none was given.
         runs: how many.
         error_spread, accuracy_spread: standard deviations; 0 for one run.
@@ -27,7 +27,7 @@ class SoftnessPoint:
 
     softness: float
     error: float
-    accuracy: float
+    accuracy: float | None
     bound: float | None
     runs: int
     error_spread: float
@@ -48,22 +48,24 @@ class SoftnessCurve:
 
     @property
     def best(self) -> SoftnessPoint:
-        """The point of the highest mean accuracy; of several the one with the lowest error."""
-        return max(self.points, key=lambda p: (p.accuracy, -p.error))
+        """The point of the highest mean accuracy; of several, or without accuracies, the one with the lowest error."""
+        return max(self.points, key=lambda p: (-inf if p.accuracy is None else p.accuracy, -p.error))
 
     def plot(self, ax: Any = None) -> Any:
-        """See :func:`repcore.plot_softness`."""
-        from repcore.plot import plot_softness
+        """:func:`repcore.plot` of it."""
+        from repcore.plot import plot
 
-        return plot_softness(self, ax)
+        return plot(self, ax)
 
     def __str__(self) -> str:
         bounded = any(p.bound is not None for p in self.points)
-        rows = [("softness", "runs", "error", "accuracy", *(("bound",) if bounded else ()))]
+        graded = any(p.accuracy is not None for p in self.points)
+        rows = [("softness", "runs", "error", *(("accuracy",) if graded else ()), *(("bound",) if bounded else ()))]
         for p in self.points:
             spread = f" +- {p.accuracy_spread:.2g}" if p.runs > 1 else ""
             bound = ("" if p.bound is None else f"{p.bound:.2e}",) if bounded else ()
-            rows.append((f"{p.softness:g}", str(p.runs), f"{p.error:.2e}", f"{p.accuracy:.4g}{spread}", *bound))
+            accuracy = ("" if p.accuracy is None else f"{p.accuracy:.4g}{spread}",) if graded else ()
+            rows.append((f"{p.softness:g}", str(p.runs), f"{p.error:.2e}", *accuracy, *bound))
         widths = [max(len(row[c]) for row in rows) for c in range(len(rows[0]))]
         lines = ["  ".join(t.ljust(w) for t, w in zip(row, widths, strict=True)).rstrip() for row in rows]
         return "\n".join([*([self.title] if self.title else []), *lines])
@@ -71,11 +73,11 @@ class SoftnessCurve:
     __repr__ = __str__
 
 
-def softness_curve(runs: Iterable[tuple[float, ...]], *, title: str = "") -> SoftnessCurve:
+def softness_curve(runs: Iterable[tuple[float | None, ...]], *, title: str = "") -> SoftnessCurve:
     """The curve of runs at several softnesses, several runs at each if you like.
 
     Args:
-        runs: (softness, error, accuracy), or (softness, error, accuracy, bound), for each run.
+        runs: (softness, error, accuracy), or (softness, error, accuracy, bound), for each run; an accuracy may be None.
         title: what it is of.
 
     Raises:
@@ -88,20 +90,24 @@ def softness_curve(runs: Iterable[tuple[float, ...]], *, title: str = "") -> Sof
     0.5       2     1.00e-01  92 +- 1.4
     1         1     4.00e-01  90
     """
-    found: dict[float, list[tuple[float, ...]]] = {}
+    found: dict[float, list[tuple[float, float, float | None, float | None]]] = {}
     for run in runs:
-        if len(run) not in (3, 4) or not all(isfinite(v) for v in run) or not 0 <= run[0] <= 1:
+        at, error, accuracy, bound = (*run, *(None,) * (4 - len(run))) if len(run) in (3, 4) else (None,) * 4
+        finite = all(v is None or isfinite(v) for v in run)
+        if at is None or error is None or not finite or not 0 <= at <= 1:
             raise IncompatibleError(
                 f"runs: {run!r} is no run; give (softness, error, accuracy), or a bound as well, with a softness from 0 to 1"
             )
-        found.setdefault(float(run[0]), []).append(run)
+        found.setdefault(float(at), []).append((at, error, accuracy, bound))
     if not found:
         raise IncompatibleError("runs: there are none")
     points: list[SoftnessPoint] = []
     for softness, all_runs in sorted(found.items()):
-        bounds = [run[3] for run in all_runs if len(run) == 4]
-        (error, e), (accuracy, a) = (_mean([run[k] for run in all_runs]) for k in (1, 2))
-        points.append(SoftnessPoint(softness, error, accuracy, max(bounds) if bounds else None, len(all_runs), e, a))
+        bounds = [run[3] for run in all_runs if run[3] is not None]
+        grades = [run[2] for run in all_runs if run[2] is not None]
+        error, e = _mean([run[1] for run in all_runs])
+        accuracy, a = _mean(grades) if grades else (None, 0.0)
+        points.append(SoftnessPoint(softness, error, accuracy, max(bounds, default=None), len(all_runs), e, a))
     return SoftnessCurve(tuple(points), title)
 
 

@@ -304,6 +304,7 @@ def _layer(p: Probe, projected: Array) -> LayerReport:
         worst=Bracket(sqrt(2) * distance, 2 * distance) if p.is_orthogonal else None,
         worst_spectral=worst_spectral,
         rounding=(rows + cols + 4) * p.unit * norm,
+        approximate=p.plan.approximate,
     )
 
 

@@ -34,6 +34,8 @@ class LayerReport:
         rounding: a distance that the rounding of an equivariant weight may have, (dim X + dim Y + 4) u ||W||.
         without: the relative error of the model, end to end, with this weight alone replaced by P W; None if that was not
             measured, or the model is then zero.
+        approximate: in which sense P W is equivariant only approximately, see :attr:`repcore.Plan.approximate`; empty where it is
+            exactly so.
     """
 
     path: str
@@ -47,6 +49,7 @@ class LayerReport:
     worst_spectral: Bracket | None
     rounding: float
     without: float | None = None
+    approximate: str = ""
 
     @property
     def relative(self) -> float:
@@ -169,10 +172,10 @@ class Report:
         }
 
     def plot(self, ax: Any = None) -> Any:
-        """Bars of the relative defect of each layer, and of the error without it; see :func:`repcore.plot_report`."""
-        from repcore.plot import plot_report
+        """Bars of the relative defect of each layer, and of the error without it; :func:`repcore.plot` of it."""
+        from repcore.plot import plot
 
-        return plot_report(self, ax)
+        return plot(self, ax)
 
     def __str__(self) -> str:
         lines = [
@@ -193,6 +196,9 @@ class Report:
             lines += ["", *_table(self.layers)]
         if self.unmeasured:
             lines += ["", f"not measured, as they belong to norms: {', '.join(self.unmeasured)}"]
+        for text in dict.fromkeys(x.approximate for x in self.layers if x.approximate):
+            names = ", ".join(x.path for x in self.layers if x.approximate == text)
+            lines += ["", f"{_cut(names, 60)}: |W-PW| is from kernels {text}"]
         culprit = self.culprit
         if culprit is not None and culprit.without is not None:
             fall = f"{_short(self.error)} falls to {_short(culprit.without)}"

@@ -12,7 +12,7 @@ from repcore_torch.homotopy import Homotopy
 from repcore_torch.initial import init_
 from repcore_torch.linear import Linear
 from repcore_torch.measure import measure
-from repcore_torch.network_bound import LayerBound, NetworkBound, network_bound
+from repcore_torch.network_bound import bound_over_softness, network_bound
 from repcore_torch.nonlinear import Gate, NormNonlinearity
 from repcore_torch.normalise import BatchNorm, LayerNorm, RMSNorm
 from repcore_torch.penalties import Penalty
@@ -37,11 +37,9 @@ __all__ = [
     "Gate",
     "Homotopy",
     "InvariantPool",
-    "LayerBound",
     "LayerNorm",
     "Linear",
     "Moves",
-    "NetworkBound",
     "NormNonlinearity",
     "Penalty",
     "Plateau",
@@ -54,6 +52,7 @@ __all__ = [
     "SpectralState",
     "audit",
     "augment",
+    "bound_over_softness",
     "constrain",
     "fold",
     "guard",

@@ -8,7 +8,7 @@ from math import isfinite, prod
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn.utils import parametrize
 
 import repcore as rc
@@ -47,6 +47,7 @@ class ACE:
     The function is called when gamma moves, once in ``every`` steps; its gradient is taken with respect to gamma alone.
     Examples that the optimiser does not see tell whether N has learned something or fitted noise. Without it, ``ace.step()``
     takes the mean of the gradients that the backward passes since have left; these are not unscaled where a GradScaler is in use.
+    What ``torch.compile`` makes of the model trains alike and leaves gamma no gradients: there give ``step`` the model itself.
 
     Args:
         model: the model, or a layer.
@@ -64,6 +65,9 @@ class ACE:
         log_every: steps from one entry of ``history`` to the next.
         bounds: whether entries have the bounds of :meth:`bounds`, which take singular values.
         generator: for N where a weight is equivariant as it is.
+        process_group: the processes over which gamma's gradient is averaged where ``torch.distributed`` is initialised, so that
+            gamma moves alike in each; None: all of them. All must call :meth:`step`, with the model itself in the loss and not
+            with its DistributedDataParallel.
 
     Raises:
         IncompatibleError: rules that do not fit, as :func:`symmetrize`; nothing to split; options that are not as above. The
@@ -103,6 +107,7 @@ class ACE:
         log_every: int = 25,
         bounds: bool = False,
         generator: torch.Generator | None = None,
+        process_group: Any = None,
     ) -> None:
         if not isinstance(model, nn.Module):
             raise IncompatibleError(f"model: expected a torch module, got {type(model).__name__}")
@@ -121,7 +126,7 @@ class ACE:
         if gamma is not None and (isinstance(gamma, bool) or not isfinite(gamma)):
             raise IncompatibleError(f"gamma is {gamma!r}; give a number, or None for what the weights say")
         self.model, self.controller, self.every, self.log_every = model, controller, every, log_every
-        self._bounds = bounds
+        self._bounds, self._process_group = bounds, process_group
         self._until = None if steps is None else round(steps * (1 - freeze))
         homotopies = {name or "model": m for name, m in model.named_modules() if isinstance(m, Homotopy)}
         found = () if rules is None else tuple(rc.resolve(rules, slots_of(model), symmetry))
@@ -177,31 +182,49 @@ class ACE:
         gradient = self._gradient(loss) if needs else None
         with torch.no_grad():
             gamma = self._family.gammas()
-            gradient = torch.zeros_like(gamma) if gradient is None else gradient.to(gamma)
+            gradient = torch.zeros_like(gamma) if gradient is None else self._averaged(gradient.to(gamma))
             new, self._state = self.controller.update(gamma, gradient, self._state, self._moves, torch)
             self._family.set(new)
         self._moves, self._since, self._last = self._moves + 1, 0, gradient
         self._family.gradient = None
+
+    def _averaged(self, gradient: Tensor) -> Tensor:
+        """The mean over all processes, so that gamma moves alike in each."""
+        if not (distributed.is_available() and distributed.is_initialized()):
+            return gradient
+        count = distributed.get_world_size(self._process_group)
+        if count < 2:
+            return gradient
+        # A copy, for the gradient may be that of a graph; gloo knows no mean.
+        found = gradient.clone()
+        distributed.all_reduce(found, group=self._process_group)
+        return found / count
 
     def _gradient(self, loss: Callable[[], Tensor] | None) -> Tensor:
         family = self._family
         if loss is None:
             if family.gradient is None:
                 raise IncompatibleError(
-                    "step: no backward pass has reached gamma since it moved; call step after loss.backward()"
+                    "step: no backward pass has reached gamma since it moved; call step after loss.backward(), and with a loss "
+                    "where the model is compiled"
                 )
             return family.gradient / self._since
         kept, family.gradient, family.leaf = family.gradient, None, None
-        with torch.enable_grad():
-            value = loss()
-        leaf = family.leaf
-        if leaf is None or not isinstance(value, Tensor) or not value.requires_grad:
-            raise IncompatibleError(
-                "loss: its value does not depend on the model; evaluate the model within, and return a scalar"
-            )
-        # The leaf of the last pass; hooks add up those of all passes.
-        torch.autograd.grad(value, leaf, allow_unused=True)
-        found, family.gradient, family.leaf = family.gradient, kept, None
+        try:
+            with torch.enable_grad():
+                value = loss()
+            leaf = family.leaf
+            if leaf is None or not isinstance(value, Tensor) or not value.requires_grad:
+                raise IncompatibleError(
+                    "loss: its value does not depend on the model; evaluate the model within, not what torch.compile made of it, "
+                    "and return a scalar"
+                )
+            # The leaf of the last pass; hooks add up those of all passes.
+            with family.only_gamma():
+                torch.autograd.grad(value, leaf, allow_unused=True)
+            found = family.gradient
+        finally:
+            family.gradient, family.leaf = kept, None
         if found is None:
             raise IncompatibleError("loss: its value does not depend on gamma; evaluate the model with its branch on")
         return found

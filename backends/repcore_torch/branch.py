@@ -15,6 +15,8 @@ from repcore_torch.homotopy import blended
 
 __all__ = ["Branch", "Layer", "Rows", "rows_of"]
 
+_REAL = {torch.complex64: torch.float32, torch.complex128: torch.float64}
+
 
 class Branch(Constraint):
     """theta -> E + gamma s N / ||N||, with E = sum_a theta_a B_a and N = (I - P) M for a free tensor M; see :class:`ACE`.
@@ -162,4 +164,6 @@ def _chains(module: nn.Module) -> Any:
 
 
 def _real(tensor: Tensor) -> torch.dtype:
-    return torch.promote_types(tensor.dtype, torch.float32).to_real()
+    dtype = torch.promote_types(tensor.dtype, torch.float32)
+    # A table, for torch.compile takes no `to_real`.
+    return _REAL.get(dtype, dtype)

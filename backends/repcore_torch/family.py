@@ -48,11 +48,15 @@ class Family:
 
     def gammas(self) -> Tensor:
         """All gammas as one vector, or the one that is shared."""
-        held = [layer.branches[0].gamma for layer in self.layers] + [h.gamma for h in self.homotopies.values()]
+        # Where torch keeps buffers, for its own way to them takes a microsecond each.
+        held: list[Any] = [layer.branches[0]._buffers["gamma"] for layer in self.layers]
+        held += [h._buffers["gamma"] for h in self.homotopies.values()]
         if self.shared:
             return held[0].detach().clone()
         like = held[0]
-        return torch.cat([g.to(like.device, like.dtype) for g in held])
+        if any(g.device != like.device or g.dtype != like.dtype for g in held):
+            held = [g.to(like.device, like.dtype) for g in held]
+        return torch.cat(held)
 
     @torch.no_grad()
     def set(self, gamma: Tensor) -> None:
@@ -76,12 +80,26 @@ class Family:
     def live(self) -> Tensor:
         """The gammas as a leaf, whose gradient is added to ``gradient`` in each backward pass."""
         leaf = self.gammas()
-        # Transformations of functions allow for no leaf: there is no gradient for gamma then.
+        # Transformations of functions and the compiler allow for no leaf: there is no gradient for gamma then.
+        if torch.compiler.is_compiling():
+            return leaf
         if torch.is_grad_enabled() and not torch._C._are_functorch_transforms_active():
             leaf.requires_grad_()
             leaf.register_hook(self._collect)
             self.leaf = leaf
         return leaf
+
+    @contextmanager
+    def only_gamma(self) -> Iterator[None]:
+        """Backward passes within are for gamma alone: they leave out the gradients of all parameters."""
+        lots = [] if self._together is None else [lot for _, lot in self._together[1]]
+        for lot in lots:
+            lot.only_gamma = True
+        try:
+            yield
+        finally:
+            for lot in lots:
+                lot.only_gamma = False
 
     def _collect(self, gradient: Tensor) -> None:
         found = gradient.detach()
@@ -95,8 +113,11 @@ class Family:
         if self._depth > 1 or not self.on or torch.compiler.is_compiling():
             return
         gamma = self.live()
-        each = self.cut(gamma)
-        for branches, weights in self._all(gamma, each):
+        # Who needs the gammas of each layer: homotopies, and layers that are formed by themselves.
+        lots = self._lots()
+        is_split = bool(self.homotopies) or sum(len(numbers) for numbers, _ in lots) < len(self.layers)
+        each = self.cut(gamma) if is_split else []
+        for branches, weights in self._all(gamma, each, lots):
             for branch, weight in zip(branches, weights, strict=True):
                 branch.ready = weight
         for layer in self.layers:
@@ -138,12 +159,12 @@ class Family:
         for homotopy in self.homotopies.values():
             homotopy.on = on
 
-    def _all(self, gamma: Tensor, each: Sequence[Tensor]) -> Iterator[tuple[list[Branch], Sequence[Tensor]]]:
-        together, rest = [], set(range(len(self.layers)))
-        if not torch._C._are_functorch_transforms_active():
-            together = self._lots()
-        for numbers, lot in together:
-            rest -= set(numbers)
+    def _all(
+        self, gamma: Tensor, each: Sequence[Tensor], lots: Sequence[tuple[list[int], Together]]
+    ) -> Iterator[tuple[list[Branch], Sequence[Tensor]]]:
+        rest = set(range(len(self.layers)))
+        for numbers, lot in lots:
+            rest.difference_update(numbers)
             yield lot.branches, lot.weights(gamma)
         for i in sorted(rest):
             layer = self.layers[i]
@@ -151,7 +172,10 @@ class Family:
 
     def _lots(self) -> list[tuple[list[int], Together]]:
         """The layers that are formed together, by dtype and device."""
-        key = [(b.free.dtype, b.free.device, sharded.is_sharded(b.free)) for layer in self.layers for b in layer.branches]
+        if torch._C._are_functorch_transforms_active():
+            return []
+        free: list[Any] = [branch._parameters["free"] for layer in self.layers for branch in layer.branches]
+        key = [(t.dtype, t.device, sharded.is_sharded(t)) for t in free]
         if self._together is None or self._together[0] != key:
             groups: dict[Any, list[int]] = {}
             for i, layer in enumerate(self.layers):
@@ -161,7 +185,10 @@ class Family:
             starts = [0]
             for count in self.counts().values():
                 starts.append(starts[-1] + (0 if self.shared else count))
-            made = [(group, Together([self.layers[i] for i in group], [starts[i] for i in group])) for group in groups.values()]
+            total = self.layers[0].count if self.shared else starts[-1]
+            made = [
+                (group, Together([self.layers[i] for i in group], [starts[i] for i in group], total)) for group in groups.values()
+            ]
             self._together = (key, made)
         return self._together[1]
 

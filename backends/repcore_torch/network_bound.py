@@ -1,231 +1,205 @@
-"""`network_bound`: how far a chain of layers can be from equivariant, composed from its weights; no data, and nothing sampled."""
+"""`network_bound`: how far a network can be from equivariant, composed from its weights, for every element of the group."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from math import ceil, inf, prod, sqrt
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from math import inf
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 import repcore as rc
 from repcore import IncompatibleError
-from repcore_torch.projector import projector_of
-from repcore_torch.slots import constraint_of
-from repcore_torch.surgery import sites
+from repcore_torch.flow import longest
+from repcore_torch.softened import set_softness, softenings
+from repcore_torch.walk import Walk, measured_errors
 
-__all__ = ["LayerBound", "NetworkBound", "network_bound"]
-
-# Lipschitz constants of what may stand between the layers; those of gelu and silu are the maxima of their slopes, rounded up.
-_BETWEEN: dict[type[nn.Module], float] = {
-    nn.Identity: 1.0, nn.Dropout: 1.0, nn.Dropout2d: 1.0, nn.Flatten: 1.0, nn.Unflatten: 1.0,
-    nn.ReLU: 1.0, nn.ReLU6: 1.0, nn.LeakyReLU: 1.0, nn.ELU: 1.0, nn.Tanh: 1.0, nn.Softsign: 1.0, nn.Hardtanh: 1.0,
-    nn.Softshrink: 1.0, nn.GELU: 1.13, nn.SiLU: 1.1, nn.AdaptiveAvgPool1d: 1.0, nn.AdaptiveAvgPool2d: 1.0, nn.AdaptiveAvgPool3d:
-    1.0,
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class LayerBound:
-    """One weight in the chain.
-
-    Attributes:
-        path: the name of the layer.
-        norm: a bound on ||W||, the operator norm of the layer.
-        distance: a bound on ||W - P W||, likewise.
-        before: a bound on the norm of what goes in, for inputs of the radius.
-        after: the product of the norms of the layers that follow.
-        share: what the layer adds to the bound.
-    """
-
-    path: str
-    norm: float
-    distance: float
-    before: float
-    after: float
-    share: float
-
-
-@dataclass(frozen=True)
-class NetworkBound:
-    """sup ||f(rho_X(g) x) - rho_Y(g) f(x)|| <= ``value`` for every g and every x with ||x|| <= ``radius``. Print it.
-
-    Attributes:
-        value: the bound.
-        radius: of the inputs.
-        layers: where it comes from, a :class:`LayerBound` each.
-        measured: the largest error seen, of the function given with ``measured=``; None without it.
-    """
-
-    value: float
-    radius: float
-    layers: tuple[LayerBound, ...]
-    measured: float | None = None
-
-    def __float__(self) -> float:
-        return self.value
-
-    def __str__(self) -> str:
-        rows = [("layer", "||W||", "||W - PW||", "input", "after", "adds")]
-        rows += [(x.path, *(f"{v:.3g}" for v in (x.norm, x.distance, x.before, x.after, x.share))) for x in self.layers]
-        widths = [max(len(row[c]) for row in rows) for c in range(len(rows[0]))]
-        lines = [
-            "  ".join(t.ljust(w) if not c else t.rjust(w) for c, (t, w) in enumerate(zip(r, widths, strict=True))) for r in rows
-        ]
-        seen = "" if self.measured is None else f"; measured {self.measured:.3g}"
-        return "\n".join([*lines, f"at most {self.value:.3g} for every g and all inputs up to norm {self.radius:.3g}{seen}"])
-
-    __repr__ = __str__
+__all__ = ["bound_over_softness", "network_bound"]
 
 
 @torch.no_grad()
 def network_bound(
-    model: nn.Sequential,
+    model: nn.Module,
     rules: Any = None,
     *,
-    radius: float = 1.0,
+    radius: float | None = None,
+    data: Any = None,
+    shape: Iterable[int] | None = None,
     symmetry: rc.Spec | rc.Group | None = None,
-    lipschitz: Mapping[type, float] | None = None,
+    rep_in: rc.Rep | None = None,
+    lipschitz: Mapping[Any, float] | None = None,
     measured: float | None = None,
-) -> NetworkBound:
-    """A bound on the equivariance error of a chain of layers, for every group element and every input of a ball.
+    samples: int = 32,
+    seed: int = 0,
+) -> rc.NetworkBound:
+    """A bound on the equivariance error of a network, for every group element; and the error that is seen, layer by layer.
 
-    With each weight W_l beside its projection P W_l, and e the error, r the norm of features after l layers,
+    The model is traced with ``torch.fx``, and two numbers follow its features h through the graph: r with ||h(x)|| <= r, and e
+    with ||h(rho_X(g) x) - rho(g) h(x)|| <= e for every g. With P T the projection of a linear map T onto the equivariant ones,
 
-        e_l <= ||W_l|| e_(l-1) + 2 ||W_l - P W_l|| r_(l-1) + 2 ||b_l - P b_l||,        r_l <= ||W_l|| r_(l-1) + ||b_l||,
+        T h + b:     e <= ||T|| e' + 2 ||T - P T|| r' + 2 ||b - P b||,        r <= ||T|| r' + ||b||,
+        h_1 + h_2:   e <= e_1 + e_2,                                          r <= r_1 + r_2,
+        phi(h):      e <= L e',                                               r <= L r' + ||phi(0)||,
 
-    which without biases is sum_l (prod_(j>l) ||W_j||) 2 ||W_l - P W_l|| (prod_(j<l) ||W_j||) ||x||. Norms are spectral; that of a
-    convolution, as a map of whole fields, is at most that of its kernel read as a map of one cell's window, times the root of the
-    number of windows that a cell lies in.
+    phi of Lipschitz constant L and equivariant. For a chain of layers without biases that is
+    sum_l (prod_(j>l) ||T_j||) 2 ||T_l - P T_l|| (prod_(j<l) ||T_j||) ||x||. Every rule is a theorem; what has no rule is refused.
+
+    ===========================  ================================================================================================
+    layer                        rule
+    ===========================  ================================================================================================
+    Linear, rct.Linear           spectral norm; the bias in each place
+    convolutions of any kind     norm on all fields of Z^D, the least of three bounds: of Young (sum over cells of spectral
+                                 norms), of one window, of the symbol at finitely many frequencies (within 2 % an axis)
+    BatchNorm, in evaluation     a factor and a shift for each feature
+    LayerNorm, GroupNorm, ...    Lipschitz: 1 / sqrt(eps) for a ball; far less for ``data``, whose features are known
+    ReLU, GELU, tanh, ...        by their slopes, where the group permutes the features
+    pooling, mean over cells     as convolutions with equal weights; maxima by the number of windows of a cell
+    Gate, NormNonlinearity       by their slopes in the ball that the features lie in; InvariantPool: 1
+    sums, factors, cat           as above
+    ===========================  ================================================================================================
+
+    A convolution or a pooling of stride s is equivariant only if its windows meet both ends of the padded image; others are
+    refused, and so are ceil_mode, output_padding, and uneven padding.
 
     Args:
-        model: an ``nn.Sequential``, nested as you like, of linear layers, convolutions with zero padding, and what stands
-            between: ReLU, tanh, GELU and their like, dropout, flattening, and adaptive pooling to one cell.
-        rules: what the weights map, as for :func:`symmetrize`; left out, those weights that are constrained or softened. A weight
-            without a rule is refused: nothing would be known of it.
-        radius: ||x||.
+        model: takes one tensor (B, ...) and returns one. Seen in ``eval`` mode.
+        rules: what the weights map, as for :func:`symmetrize`; left out, those weights that are constrained or softened. A linear
+            layer without a rule is refused. Norms need no rule.
+        radius: for all inputs with ||x|| <= radius; 1 by default.
+        data: (N, ...) inputs. The bound is then for these inputs and every g, and is tighter: r is what is measured. With
+            ``radius`` as well it is for the ball, and data are only measured. They must have ||x|| <= radius.
+        shape: of one input, such as (1, 28, 28), where the number of cells plays a part and there are no data. Without it inputs
+            of a linear layer are vectors.
         symmetry: what names in texts mean.
-        lipschitz: Lipschitz constants of further layers by class. They must be equivariant and take zero to zero, which is for
-            you to know: so must those above be, for the representation that they act on (ReLU wants permuted features).
-        measured: an error that was measured for inputs of the radius, to be shown beside the bound.
-
-    Only for representations that are orthogonal (unitary), as ``rho_X(g)`` must keep lengths.
+        rep_in: what acts on the features of the input; by default what the first layer takes.
+        lipschitz: Lipschitz constants of what has no rule, by class, name of a layer or function. It must be equivariant, take
+            zero to zero and keep the kind of its features, which is for you to know. Modules are then not looked into.
+        measured: an error that you have measured, to be shown instead.
+        samples: with data: how many elements are tried; a finite group of at most so many is taken whole.
+        seed: of the elements.
 
     Returns:
-        A :class:`NetworkBound`; ``float(bound)`` is its value.
+        A ``repcore.NetworkBound``: print it, ``plot()`` it; ``float(bound)`` is its value. Where kernels are sampled (rotations
+        by every angle) it says for which g the layers are followed.
+
+    Only for representations that are orthogonal (unitary), as ``rho_X(g)`` must keep lengths. The numbers are computed in double
+    precision; the bound is one of exact arithmetic, and rounding in the model itself is not in it: that of a strict network of
+    float32 weights is some eps times the product of norms.
 
     Raises:
-        IncompatibleError: a model that is no chain, a layer that is not known, a weight without a rule, a representation that is
-            not orthogonal.
+        IncompatibleError: a model that cannot be traced, what has no rule, a weight without a rule, features of another
+            representation than the next layer takes, a representation that is not orthogonal; data outside of the ball.
 
-    Cost: two singular value decompositions for each weight.
+    Cost: two singular value decompositions for each linear layer; for convolutions some hundred of the size of one cell, or none
+    where that would take long; with data, one forward pass for each element.
 
     >>> import repcore as rc, torch
     >>> R = rc.regular(rc.cyclic(4))
     >>> _ = torch.manual_seed(0)
     >>> model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.ReLU(), torch.nn.Linear(4, 4))
-    >>> bound = network_bound(model, {"*": R >> R})
-    >>> x = torch.nn.functional.normalize(torch.randn(100, 4), dim=1)
-    >>> error = (model(x.roll(1, 1)) - model(x).roll(1, 1)).norm(dim=1).max()
-    >>> 0.1 < error.item() / bound.value < 1
+    >>> bound = network_bound(model, {"*": R >> R}, data=torch.randn(100, 4))
+    >>> 0.1 < bound.measured / bound.value < 1
     True
     """
-    if not isinstance(model, nn.Sequential):
-        raise IncompatibleError(f"model: expected an nn.Sequential, got {type(model).__name__}; branches have no chain rule here")
-    if not (radius >= 0 and radius < inf):
+    if not isinstance(model, nn.Module):
+        raise IncompatibleError(f"model: expected a torch module, got {type(model).__name__}")
+    if radius is not None and not 0 <= radius < inf:
         raise IncompatibleError(f"radius: is {radius!r}; give the largest norm of an input")
-    known = {**_BETWEEN, **(lipschitz or {})}
-    found = {site.path: site for site in sites(model)}
-    if rules is not None:
-        found |= {site.path: site for site in sites(model, rules, symmetry, method="project")}
-    rows: list[tuple[str, float, float, float]] = []  # name, ||W||, what it adds itself, ||W - P W||
-    reach, error = float(radius), 0.0
-    inputs: list[float] = []
-    for name, layer in _chain(model):
-        if isinstance(layer, nn.Linear | _ConvNd):
-            norm, distance = _norms(layer, name, "weight", found)
-            grow = _windows(layer, name)
-            norm, distance = grow * norm, grow * distance
-            length, off = _norms(layer, name, "bias", found) if layer.bias is not None else (0.0, 0.0)
-            if isinstance(layer, _ConvNd) and layer.bias is not None and (length or off):
-                raise IncompatibleError(
-                    f"{name!r}: a convolution with a bias adds it to every cell, so that the bound depends on their number; fold "
-                    "the bias away, or leave it out (bias=False)"
-                )
-            inputs.append(reach)
-            adds = 2 * distance * reach + 2 * off
-            error, reach = norm * error + adds, norm * reach + length
-            rows.append((name, norm, adds, distance))
-        else:
-            constant = next((c for kind, c in known.items() if type(layer) is kind), None)
-            if constant is None or (hasattr(layer, "output_size") and set(_tuple(layer.output_size)) != {1}):
-                kind = type(layer).__name__
-                raise IncompatibleError(
-                    f"{name!r} is a {kind}, of which no Lipschitz constant is known; give lipschitz={{{kind}: ...}} if it is "
-                    "equivariant and takes zero to zero"
-                )
-            error, reach = constant * error, constant * reach
-            if rows and constant != 1:
-                last = rows[-1]
-                rows[-1] = (last[0], constant * last[1], constant * last[2], last[3])
-    after = [prod(row[1] for row in rows[k + 1 :]) for k in range(len(rows))]
-    layers = tuple(
-        LayerBound(path, norm, distance, r, later, later * adds)
-        for (path, norm, adds, distance), r, later in zip(rows, inputs, after, strict=True)
+    for key, value in (lipschitz or {}).items():
+        if not isinstance(value, int | float) or not 0 <= value < inf:
+            raise IncompatibleError(f"lipschitz[{key!r}]: is {value!r}; give a number that is not negative")
+    with _evaluated(model):
+        walk = Walk(model, rules, symmetry, rep_in, lipschitz or {})
+        inputs = None if data is None else _inputs(model, data)
+        first = walk.first(tuple(inputs.shape[1:]) if inputs is not None else None if shape is None else tuple(shape))
+        largest = 0.0 if inputs is None else longest(inputs)
+        if radius is not None and largest > radius * (1 + 4 * torch.finfo(torch.float32).eps):
+            raise IncompatibleError(f"data: has an input of norm {largest:.4g}, outside of the ball of radius {radius:g}")
+        tight = inputs is not None and radius is None
+        size = largest if tight else 1.0 if radius is None else float(radius)
+        seen = walk.watched(first, inputs)
+        ball = walk.follow(replace(first, norm=size), seen, None)
+        done = walk.follow(replace(first, norm=size), seen, ball.flows) if tight else ball
+        errors = {} if inputs is None else measured_errors(walk, done, inputs, seen, samples, seed)
+    sampled = tuple(
+        site.path for site in walk.found.values() if getattr(site.plan, "approximate", "") and "bias" not in site.path
     )
-    # Norms are computed to rounding: of a singular value decomposition, n eps ||W|| for each layer.
-    return NetworkBound(error * (1 + 1e-12), float(radius), layers, measured)
+    rows = tuple(replace(row, measured=errors.get(name)) for name, row in done.rows.items())
+    value = done.output.error
+    return rc.NetworkBound(
+        2 * ball.output.norm if sampled else value,
+        size,
+        rows,
+        f"these {len(inputs)} inputs" if tight and inputs is not None else f"all inputs up to norm {size:.3g}",
+        errors.get(done.last) if measured is None else measured,
+        sampled,
+        value,
+    )
 
 
-def _chain(model: nn.Module, prefix: str = "") -> list[tuple[str, nn.Module]]:
-    out: list[tuple[str, nn.Module]] = []
-    for name, child in model.named_children():
-        path = f"{prefix}{name}"
-        out += _chain(child, f"{path}.") if isinstance(child, nn.Sequential) else [(path, child)]
-    return out
+def bound_over_softness(
+    model: nn.Module, softness: Iterable[float] = (0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0), rules: Any = None, **options: Any
+) -> rc.SoftnessCurve:
+    """The measured error and its bound as the dial of a softened model is turned; the model is afterwards as it was.
+
+    Args:
+        model: with softened weights whose gains are not learned.
+        softness: where to look.
+        rules: as for :func:`network_bound`.
+        **options: all others of :func:`network_bound`; ``data`` is needed.
+
+    Returns:
+        A ``repcore.SoftnessCurve`` without accuracies: print it, or ``plot()`` it.
+
+    Raises:
+        IncompatibleError: as :func:`network_bound` and :func:`set_softness`; no data.
+
+    >>> import repcore as rc, torch
+    >>> from repcore_torch import soften
+    >>> R = rc.regular(rc.cyclic(4))
+    >>> _ = torch.manual_seed(0)
+    >>> model = soften(torch.nn.Sequential(torch.nn.Linear(4, 4)), {"*": R >> R}, softness=0.5)
+    >>> curve = bound_over_softness(model, (0.5, 1.0), data=torch.randn(20, 4))
+    >>> all(0 < point.error < point.bound for point in curve.points)
+    True
+    """
+    if options.get("data") is None:
+        raise IncompatibleError("data: are needed, as the error is measured on them; network_bound(model) is the bound alone")
+    soft = [each for _, each in softenings(model) if not each.is_learned]
+    before = [each.gains.clone() for each in soft]
+    runs: list[tuple[float, float, None, float]] = []
+    try:
+        for value in softness:
+            set_softness(model, value)
+            found = network_bound(model, rules, **options)
+            runs.append((float(value), found.measured or 0.0, None, found.on_cells))
+    finally:
+        for each, gains in zip(soft, before, strict=True):
+            each.set_gains(gains.cpu().numpy())
+    return rc.softness_curve(runs, title="largest error measured, and its bound")
 
 
-def _norms(layer: Any, owner: str, name: str, found: dict[str, rc.Site]) -> tuple[float, float]:
-    """||W|| and ||W - P W||, spectral."""
-    path = f"{owner}.{name}"
-    site = found.get(path)
-    if site is None or site.view is None:
-        raise IncompatibleError(f"{path!r}: no rule says what it maps, so that nothing bounds its part of the error")
-    if path.endswith("weight") and _is_sampled(layer, name, site):
-        raise IncompatibleError(f"{path!r}: its kernels are sampled, and equivariant up to a sampling error that no norm bounds")
-    held = constraint_of(layer, name)
-    space = site.space or getattr(held, "maps", None) or getattr(site.rule.maps, "space", site.rule.maps)
-    if isinstance(space, rc.Hom) and not rc.soften(space, keep=1).plan.growth.is_orthogonal:
-        raise IncompatibleError(
-            f"{path!r} maps {space}, which is not orthogonal: group elements change norms; use V.orthogonalised()"
-        )
-    weight: Tensor = getattr(layer, name)
-    maps = site.view.read(weight).double()
-    residual = maps - projector_of(site.plan)(maps)
-    norms = [torch.linalg.matrix_norm(m.reshape(-1, *m.shape[-2:]), 2).max().item() for m in (maps, residual)]
-    return norms[0], norms[1]
+def _inputs(model: nn.Module, data: Any) -> Tensor:
+    like = next((p for p in model.parameters() if p.is_floating_point() or p.is_complex()), torch.zeros(0))
+    try:
+        tensor = data.detach() if isinstance(data, Tensor) else torch.as_tensor(np.asarray(data))
+    except (TypeError, ValueError) as error:
+        raise IncompatibleError(f"data: is no array of numbers: {error}; give a tensor (N, ...)") from None
+    if tensor.ndim < 2 or not len(tensor):
+        raise IncompatibleError(f"data: has shape {tuple(tensor.shape)}; give inputs (N, ...) with N >= 1")
+    return tensor.to(like)
 
 
-def _is_sampled(layer: Any, name: str, site: rc.Site) -> bool:
-    """Whether the equivariant kernels are samples of functions: then they are equivariant up to an error of their own."""
-    held = constraint_of(layer, name)
-    source: Any = held.projector.source if held is not None else rc.space_of(site)
-    return isinstance(layer, _ConvNd) and not isinstance(source, rc.Hom | rc.EquivariantBasis)
-
-
-def _windows(layer: Any, name: str) -> float:
-    """The root of the number of windows that a cell lies in, 1 for a linear layer."""
-    if not isinstance(layer, _ConvNd):
-        return 1.0
-    if layer.padding_mode not in ("zeros", "circular") or isinstance(layer, _ConvTransposeNd) or layer.groups > 1:
-        raise IncompatibleError(
-            f"{name!r}: padding {layer.padding_mode!r}, groups or a transposed convolution; no bound is known"
-        )
-    return sqrt(prod(ceil(k / s) for k, s in zip(layer.kernel_size, layer.stride, strict=True)))
-
-
-def _tuple(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, tuple | list) else (value,)
+@contextmanager
+def _evaluated(model: nn.Module) -> Iterator[None]:
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode

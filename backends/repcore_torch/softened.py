@@ -177,7 +177,7 @@ def gains_of(levels: Levels, choice: Mapping[str, Any], profile: str) -> np.ndar
     else:
         raise IncompatibleError(
             f"{name}: here only the equivariant maps are known, not how far others are from them (sampled kernels, or a plan); "
-            "give softness= with a value between 0 and 1"
+            "give softness= with a value between 0 and 1; a rule rc.functions(G, size) >> Y for kernels has levels by frequency"
         )
     if not ((gains >= 0) & (gains <= 1)).all():
         raise IncompatibleError(f"{name}: gives gains {gains.tolist()}; a softened weight takes gains between 0 and 1")

@@ -1,10 +1,11 @@
 """`Together`: the weights of many small layers, E + gamma s N / ||N||, at the price of a few dozen operations for all of them.
 
-All maps lie end to end in one vector, as in :mod:`repcore_torch.residuals`. An equivariant map of a monomial space, or of one
-with one map a block, has one coefficient an entry, so that all of them are one gather. The gradient is written down:
+All weights lie in one matrix, see :class:`Segments`. An equivariant map of a monomial space, or of one with one map a block, has
+one coefficient an entry: B theta is one gather, and B^T W a gather and a product for each kind of orbit, so that with
+phi = B^T M the rest is N = M - B phi. The gradient is written down:
 
-    d/dgamma = <N, G> s / ||N||,    d/dM = (I - P)(c G) - c <N, G> / ||N||^2 N,    d/dtheta = B^T G + (gamma <N, G> / ||N||)
-    ds/dtheta
+    d/dgamma = <N, G> s / ||N||,    d/dM = c ((G - B B^T G) - <N, G> / ||N||^2 N),
+    d/dtheta = B^T G + (gamma <N, G> / ||N||) ds/dtheta
 
 for G = dJ/dW and c = gamma s / ||N||, with one gamma a layer or for rows that an equivariant map scales.
 """
@@ -12,19 +13,19 @@ for G = dJ/dW and c = gamma s / ||N||, with one gamma a layer or for rows that a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch._utils import _flatten_dense_tensors
 from torch.autograd import Function
 
 import repcore as rc
 from repcore_torch import sharded
 from repcore_torch.branch import Branch, Layer
-from repcore_torch.lots import Lot
 from repcore_torch.residuals import is_small
+from repcore_torch.segments import Segments
 
 __all__ = ["Together", "fits"]
 
@@ -53,105 +54,93 @@ class Together:
     Args:
         layers: that :func:`fits` says yes to, of one dtype on one device.
         starts: where the gammas of each begin in the vector of all gammas.
+        total: the number of all gammas.
     """
 
-    def __init__(self, layers: Sequence[Layer], starts: Sequence[int]) -> None:
+    def __init__(self, layers: Sequence[Layer], starts: Sequence[int], total: int) -> None:
         self.layers = list(layers)
         self.branches = [branch for layer in layers for branch in layer.branches]
         first = self.branches[0].free
-        self.dtype, self.device = torch.promote_types(first.dtype, torch.float32), first.device
-        projectors = [branch.projector for branch in self.branches]
-        views = [branch.view for branch in self.branches]
-        lot = Lot(range(len(self.branches)), views, projectors, self.dtype, self.device)
-        self.lot, self.pool = lot, lot.pool
-        # Every weight is small, so that the lot keeps the order.
-        index, values, which, owner = _tables(self.layers, self.branches)
-        self.index, self.values, self.which, self.owner = (
-            t.to(self.device) for t in (index, values.to(self.dtype), which, owner)
-        )
-        self.count = sum(layer.count for layer in layers)
-        places = [start + k for layer, start in zip(layers, starts, strict=True) for k in range(layer.count)]
-        self.places = torch.tensor(places, device=self.device)
-        of_gamma = [i for i, layer in enumerate(layers) for _ in range(layer.count)]
-        self.of_gamma = torch.tensor(of_gamma, device=self.device)
-        self.per_root = torch.tensor([layer.count**-0.5 for layer in layers], dtype=self.dtype, device=self.device)[self.of_gamma]
-        self.dead = ~torch.cat([layer.live for layer in layers]).to(self.device)
-        # The scale of each layer, where it is a number; elsewhere its norm counts.
-        fixed = [layer.scale for layer in layers]
-        self.fixed = torch.tensor([0.0 if s is None else s for s in fixed], dtype=self.dtype, device=self.device)
-        self.is_fixed = torch.tensor([s is not None for s in fixed], device=self.device)
-        self.all_fixed = all(s is not None for s in fixed)
-        # With one gamma a layer its entries, and its coefficients, are a segment of all of them.
+        self.dtype, self.device = dtype, device = torch.promote_types(first.dtype, torch.float32), first.device
         self.is_plain = all(layer.count == 1 for layer in layers)
-        entries, coefficients = self.which.bincount(minlength=self.count).tolist(), self.owner.bincount(minlength=len(layers))
-        # The last entry, which is 0, is counted with the first layer.
-        self.entries = [entries[0] - 1, *entries[1:]]
-        self.coefficients = [coefficients[0].item() - 1, *coefficients[1:].tolist()]
-        self.theta_sizes = [branch.projector.dim * _maps(branch) for branch in self.branches]
+        self.thetas = Segments([[(*b.view.batch, b.projector.dim) for b in x.branches] for x in layers], dtype, device)
+        count = sum(layer.count for layer in layers)
+        owners = None if self.is_plain else (_gamma_of(layers), count)
+        self.entries = Segments([[b.view.shape for b in layer.branches] for layer in layers], dtype, device, owners)
+        self._place(*_tables(self.branches, self.thetas, self.entries))
+        places = [start + k for layer, start in zip(layers, starts, strict=True) for k in range(layer.count)]
+        self.places = None if places == list(range(total)) else torch.tensor(places, device=device)
+        self.of_gamma = torch.tensor([i for i, layer in enumerate(layers) for _ in range(layer.count)], device=device)
+        self.per_root = torch.tensor([layer.count**-0.5 for layer in layers], dtype=dtype, device=device)[self.of_gamma]
+        # Squares of norms up to which there is nothing: 0, or any where what is left of an equivariant weight is rounding.
+        live = torch.cat([layer.live for layer in layers]).to(device)
+        self.floor = torch.where(live, 0.0, torch.inf).to(dtype)
+        # The scale of each layer, where it is a number; elsewhere its norm counts.
+        scales = [layer.scale for layer in layers]
+        self.fixed = torch.tensor([0.0 if s is None else s for s in scales], dtype=dtype, device=device)
+        self.is_fixed = torch.tensor([s is not None for s in scales], device=device)
+        self.all_fixed, self.any_fixed = (f(s is not None for s in scales) for f in (all, any))
+        self.zero = torch.zeros(1, dtype=dtype, device=device)
+        self.tiny = torch.finfo(dtype).tiny
+        # Whether a backward pass is for gamma alone.
+        self.only_gamma = False
+
+    def _place(self, index: np.ndarray, values: np.ndarray) -> None:
+        """The tables of B, from the coefficient of each entry and its factor."""
+        device = self.device
+        self.index = torch.from_numpy(index).to(device)
+        self.values = torch.from_numpy(values).to(device, self.dtype).view(self.entries.rows, -1)
+        held = np.flatnonzero(values)
+        held = held[np.argsort(index[held], kind="stable")]
+        orbits = np.split(held, np.flatnonzero(np.diff(index[held])) + 1) if len(held) else []
+        kinds: dict[int, list[np.ndarray]] = {}
+        for orbit in orbits:
+            kinds.setdefault(len(orbit), []).append(orbit)
+        self.kinds: list[tuple[Tensor, int, Tensor | None]] = []
+        order, start = np.full(self.thetas.size, len(orbits)), 0
+        for size, alike in kinds.items():
+            members = np.stack(alike)
+            factors: Any = torch.from_numpy(values[members]).to(device, self.dtype)
+            # Mostly one vector for all, and often ones for entries that are free.
+            if (factors == factors[0]).all():
+                factors = None if size == 1 and factors[0] == 1 else factors[0]
+            self.kinds.append((torch.from_numpy(members.ravel()).to(device), size, factors))
+            order[index[members[:, 0]]] = start + np.arange(len(alike))
+            start += len(alike)
+        self.order = torch.from_numpy(order).to(device)
 
     def weights(self, gamma: Tensor) -> Sequence[Tensor]:
         """The weights of all branches for all gammas of the family."""
         thetas = [theta for layer in self.layers for theta in layer.thetas()]
-        return _Weights.apply(self, gamma, *thetas, *(branch.free for branch in self.branches))
+        return _Weights.apply(self, gamma, *thetas, *(b._parameters["free"] for b in self.branches))
 
-    def flat_theta(self, thetas: Sequence[Tensor]) -> Tensor:
-        """All coefficients, and 0."""
-        return self._flat(thetas)
+    def expand(self, theta: Tensor) -> Tensor:
+        """B theta."""
+        return theta.view(-1).index_select(0, self.index).view(self.values.shape).mul_(self.values)
 
-    def flat_maps(self, tensors: Sequence[Tensor]) -> Tensor:
-        """All maps end to end, and 0."""
-        if not self.lot.all_plain:
-            tensors = [view.read(t) for view, t in zip(self.lot.views, tensors, strict=True)]
-        return self._flat(tensors)
+    def coefficients(self, W: Tensor) -> Tensor:
+        """B^T W."""
+        flat, parts = W.view(-1), []
+        for index, size, factors in self.kinds:
+            x = flat.index_select(0, index)
+            if factors is not None:
+                x = x.view(-1, size)
+                x = torch.mv(x, factors) if factors.ndim == 1 else (x * factors).sum(1)
+            parts.append(x)
+        return torch.cat([*parts, self.zero]).index_select(0, self.order).view(self.thetas.rows, -1)
 
-    def written(self, flat: Tensor, dtype: torch.dtype) -> list[Tensor]:
-        """The weights in their shapes."""
-        return self.lot.written(flat, [], [dtype] * len(self.branches))
+    def rest(self, W: Tensor, theta: Tensor) -> Tensor:
+        """W - B theta."""
+        return torch.addcmul(W, theta.view(-1).index_select(0, self.index).view(W.shape), self.values, value=-1)
 
-    def sizes(self, theta: Tensor) -> Tensor:
-        """s of each layer."""
-        if self.all_fixed:
-            return self.fixed
-        squares = torch.stack([torch.dot(t, t) for t in theta[:-1].split(self.coefficients)])
-        return torch.where(self.is_fixed, self.fixed, squares.sqrt_())
+    def mine(self, gamma: Tensor) -> Tensor:
+        """The gammas of these layers, of all."""
+        gamma = gamma.to(self.device, self.dtype)
+        return gamma if self.places is None else gamma.index_select(0, self.places)
 
-    def products(self, a: Tensor, b: Tensor) -> Tensor:
-        """<a, b> within each gamma."""
-        if self.is_plain:
-            pairs = zip(a[:-1].split(self.entries), b[:-1].split(self.entries), strict=True)
-            return torch.stack([torch.dot(x, y) for x, y in pairs])
-        return a.new_zeros(self.count).index_add_(0, self.which, a * b)
-
-    def added(self, flat: Tensor, numbers: Tensor, others: Tensor) -> Tensor:
-        """flat + numbers * others, with the number of each gamma."""
-        if not self.is_plain:
-            return torch.addcmul(flat, numbers.index_select(0, self.which), others)
-        out = torch.empty_like(flat)
-        out[-1:] = 0
-        each = zip(*(t[:-1].split(self.entries) for t in (out, flat, others)), numbers.unbind(), strict=True)
-        for mine, x, y, number in each:
-            torch.addcmul(x, y, number, out=mine)
-        return out
-
-    def times(self, flat: Tensor, numbers: Tensor) -> Tensor:
-        """numbers * flat, in place."""
-        if not self.is_plain:
-            return flat.mul_(numbers.index_select(0, self.which))
-        for mine, number in zip(flat[:-1].split(self.entries), numbers.unbind(), strict=True):
-            mine.mul_(number)
-        return flat
-
-    def pulled(self, flat: Tensor, numbers: Tensor, theta: Tensor) -> Tensor:
-        """flat + numbers * theta, with the number of each layer, in place."""
-        for mine, x, number in zip(
-            flat[:-1].split(self.coefficients), theta[:-1].split(self.coefficients), numbers.unbind(), strict=True
-        ):
-            mine.addcmul_(x, number)
-        return flat
-
-    def _flat(self, tensors: Sequence[Tensor]) -> Tensor:
-        flat = _flatten_dense_tensors([*tensors, self.lot.zero.to(tensors[0].dtype)])
-        return flat if flat.dtype == self.dtype else flat.to(self.dtype)
+    def sizes(self, squares: Tensor) -> Tensor:
+        """s of each layer, from the squares of the norms of its coefficients."""
+        return squares.sqrt() if not self.any_fixed else torch.where(self.is_fixed, self.fixed, squares.sqrt())
 
 
 class _Weights(Function):
@@ -161,23 +150,23 @@ class _Weights(Function):
     def forward(ctx: Any, lot: Together, gamma: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
         with torch.autocast(lot.device.type, enabled=False):
             count = len(lot.branches)
-            theta = lot.flat_theta(tensors[:count])
-            N = lot.pool.subtract(lot.flat_maps(tensors[count:]))
-            squares = lot.products(N, N)
-            inverse = squares.rsqrt().masked_fill_(lot.dead | (squares == 0), 0)
-            mine = gamma.to(lot.device, lot.dtype).index_select(0, lot.places)
-            size = lot.sizes(theta)
-            unit = inverse * size.index_select(0, lot.of_gamma) * lot.per_root
-            share = mine * unit
-            E = theta.index_select(0, lot.index).mul_(lot.values)
-            flat = lot.added(E, share, N)
-            if lot.device.type != "cpu" or not share.all():
-                # Where gamma is 0 the weight is E, bit by bit: adding 0 would turn -0 into 0.
-                flat = torch.where(share.index_select(0, lot.which) == 0, E, flat)
+            theta, M = lot.thetas.joined(tensors[:count]), lot.entries.joined(tensors[count:])
+            N = lot.rest(M, lot.coefficients(M))
+            squares, lengths = lot.entries.sums(N * N), lot.thetas.sums(theta * theta)
+            inverse = squares.rsqrt().masked_fill_(squares <= lot.floor, 0)
+            size = lot.sizes(lengths)
+            unit = inverse * size if lot.is_plain else inverse * size.index_select(0, lot.of_gamma) * lot.per_root
+            share = lot.mine(gamma) * unit
+            rows, flat = lot.entries.spread(share), lot.expand(theta)
+            # Where gamma is 0 the weight is E, bit by bit: adding 0 would turn -0 into 0.
+            held = "some" if lot.device.type != "cpu" else _how_many(share)
+            if held != "none":
+                E, flat = flat, torch.addcmul(flat, rows, N)
+                flat = torch.where(rows == 0, E, flat) if held == "some" else flat
             ctx.lot, ctx.dtype, ctx.gamma_like = lot, tensors[count].dtype, gamma
-            ctx.saved = (theta, N, inverse, mine, size, unit, share)
+            ctx.saved = (theta, N, inverse, lengths, unit, share, rows if held != "none" else None)
             ctx.save_for_backward(gamma, *tensors)
-            return tuple(lot.written(flat, ctx.dtype))
+            return tuple(lot.entries.cut(flat if flat.dtype == ctx.dtype else flat.to(ctx.dtype)))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
@@ -185,26 +174,55 @@ class _Weights(Function):
         if torch.is_grad_enabled():
             return None, *_again(ctx, grads)
         with torch.autocast(lot.device.type, enabled=False):
-            theta, N, inverse, mine, size, unit, share = ctx.saved
-            G = lot.flat_maps(grads)
-            along = lot.products(N, G)
-            of_gamma = along * unit
-            needed = ctx.needs_input_grad
-            found: list[Any] = [None] * (2 * len(lot.branches))
-            if any(needed[2:]):
-                of_theta = theta.new_zeros(theta.shape).index_add_(0, lot.index, G * lot.values)
-                if not lot.all_fixed:
-                    of_size = size.new_zeros(size.shape).index_add_(0, lot.of_gamma, mine * along * inverse * lot.per_root)
-                    pull = torch.where(lot.is_fixed | (size == 0), 0, of_size / size)
-                    of_theta = lot.pulled(of_theta, pull, theta)
-                of_free = lot.added(lot.pool.subtract(lot.times(G, share)), -(share * along * inverse * inverse), N)
-                pieces = of_theta.split([*lot.theta_sizes, 1])[:-1]
-                shaped = [p.view((*b.view.batch, b.projector.dim)) for p, b in zip(pieces, lot.branches, strict=True)]
-                found = [p.to(ctx.dtype) for p in shaped] + lot.written(of_free, ctx.dtype)
+            theta, N, inverse, lengths, unit, share, rows = ctx.saved
+            G = lot.entries.joined(grads)
+            along = lot.entries.sums(N * G)
+            needed, found = ctx.needs_input_grad, [None] * (2 * len(lot.branches))
+            if any(needed[2:]) and not lot.only_gamma:
+                found = _pulled(lot, G, theta, N, along, inverse, lengths, share, rows)
+                if ctx.dtype != lot.dtype:
+                    found = [f.to(ctx.dtype) for f in found]
                 found = [f if n else None for f, n in zip(found, needed[2:], strict=True)]
-            like = ctx.gamma_like
-            whole = like.new_zeros(like.shape).index_add_(0, lot.places.to(like.device), of_gamma.to(like)) if needed[1] else None
+            like, whole = ctx.gamma_like, None
+            if needed[1]:
+                whole = (along * unit).to(like)
+                if lot.places is not None:
+                    whole = like.new_zeros(like.shape).index_add_(0, lot.places.to(like.device), whole)
             return None, whole, *found
+
+
+def _pulled(
+    lot: Together,
+    G: Tensor,
+    theta: Tensor,
+    N: Tensor,
+    along: Tensor,
+    inverse: Tensor,
+    lengths: Tensor,
+    share: Tensor,
+    rows: Tensor | None,
+) -> list[Any]:
+    """The gradients of all coefficients and of all free tensors; ``rows`` is None where every gamma is 0."""
+    inside = lot.coefficients(G)
+    if rows is None:
+        return lot.thetas.cut(inside) + lot.entries.cut(torch.zeros_like(G))
+    of_free = lot.rest(G, inside)
+    of_free.addcmul_(lot.entries.spread(along * inverse * inverse), N, value=-1).mul_(rows)
+    if not lot.all_fixed:
+        # gamma <N, G> / ||N|| ds/dtheta = c <N, G> theta / s^2. Where s is 0, so is c.
+        of_size = share * along
+        if not lot.is_plain:
+            of_size = of_size.new_zeros(lengths.shape).index_add_(0, lot.of_gamma, of_size)
+        of_size /= lengths.clamp(min=lot.tiny)
+        if lot.any_fixed:
+            of_size.masked_fill_(lot.is_fixed, 0)
+        inside = inside.addcmul_(lot.thetas.spread(of_size), theta)
+    return lot.thetas.cut(inside) + lot.entries.cut(of_free)
+
+
+def _how_many(numbers: Tensor) -> str:
+    found = numbers.tolist()
+    return "all" if all(found) else "some" if any(found) else "none"
 
 
 def _again(ctx: Any, grads: Sequence[Tensor]) -> list[Any]:
@@ -212,13 +230,12 @@ def _again(ctx: Any, grads: Sequence[Tensor]) -> list[Any]:
     lot: Together = ctx.lot
     gamma, *tensors = ctx.saved_tensors
     thetas, free = tensors[: len(lot.branches)], tensors[len(lot.branches) :]
-    places, outputs, at = lot.places.to(gamma.device), [], 0
-    start = 0
+    every = gamma if lot.places is None else gamma.index_select(0, lot.places.to(gamma.device))
+    outputs, at, start = [], 0, 0
     for layer in lot.layers:
         count = len(layer.branches)
-        mine = gamma.index_select(0, places[start : start + layer.count])
         with _replaced(layer, thetas[at : at + count], free[at : at + count]):
-            outputs += layer.weights(mine)
+            outputs += layer.weights(every[start : start + layer.count])
         at, start = at + count, start + layer.count
     inputs = [t for t, n in zip((gamma, *tensors), ctx.needs_input_grad[1:], strict=True) if n]
     pairs = [(w, g) for w, g in zip(outputs, grads, strict=True)]
@@ -232,8 +249,6 @@ def _again(ctx: Any, grads: Sequence[Tensor]) -> list[Any]:
 
 def _replaced(layer: Layer, thetas: Sequence[Tensor], free: Sequence[Tensor]) -> Any:
     """Evaluate a layer with other tensors."""
-    from contextlib import ExitStack
-
     stack = ExitStack()
     for (module, name), branch, theta, M in zip(layer.places, layer.branches, thetas, free, strict=True):
         chain: Any = module.parametrizations
@@ -268,35 +283,38 @@ def _gather(structure: Any) -> tuple[np.ndarray, np.ndarray] | None:
     return None
 
 
-def _tables(layers: Sequence[Layer], branches: Sequence[Branch]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Of each entry its coefficient, factor and gamma, and of each coefficient its layer; all with one more that is 0."""
-    index, values, which, owner = [], [], [], []
-    first, start = 0, 0
-    total = sum(branch.projector.dim * _maps(branch) for branch in branches)
-    for number, layer in enumerate(layers):
+def _tables(branches: Sequence[Branch], thetas: Segments, entries: Segments) -> tuple[np.ndarray, np.ndarray]:
+    """The coefficient of each entry by its place, and its factor; where there is none, the last place and 0."""
+    index, values = np.full(entries.size, thetas.size - 1), np.zeros(entries.size)
+    for branch, first, begin in zip(branches, thetas.starts, entries.starts, strict=True):
+        plan, count = branch.projector.plan, _maps(branch)
+        places, factors = np.full(plan.shape, -1), np.zeros(plan.shape)
+        for block in plan.blocks:
+            found = _gather(block.structure)
+            if not block.structure.dim or found is None:
+                continue
+            ids, factor = found
+            where = np.broadcast_arrays(block.rows[:, None, :, None], block.cols[None, :, None, :])
+            shape = (len(block.rows), len(block.cols), *where[0].shape[2:])
+            places[where] = block.order[:, :, ids].reshape(shape)
+            factors[where] = np.broadcast_to(factor, (*shape[:2], len(factor))).reshape(shape)
+        # In the order of the entries of the tensor, which are those of `count` maps.
+        maps = np.arange(count).reshape(*branch.view.batch, 1, 1)
+        of_map = np.where(factors == 0, thetas.size - 1, first + maps * plan.dim + places)
+        here = slice(begin, begin + of_map.size)
+        index[here] = branch.view.write(of_map).ravel()
+        values[here] = branch.view.write(np.broadcast_to(factors, of_map.shape)).ravel()
+    return index, values
+
+
+def _gamma_of(layers: Sequence[Layer]) -> Tensor:
+    """The number of the gamma of each entry of the tensors, end to end."""
+    out, first = [], 0
+    for layer in layers:
         for branch in layer.branches:
-            plan, count = branch.projector.plan, _maps(branch)
-            rows, cols = plan.shape
-            places, factors = np.full((rows, cols), -1), np.zeros((rows, cols))
-            for block in plan.blocks:
-                found = _gather(block.structure)
-                if not block.structure.dim or found is None:
-                    continue
-                ids, factor = found
-                where = np.broadcast_arrays(block.rows[:, None, :, None], block.cols[None, :, None, :])
-                shape = (len(block.rows), len(block.cols), *where[0].shape[2:])
-                places[where] = block.order[:, :, ids].reshape(shape)
-                factors[where] = np.broadcast_to(factor, (*shape[:2], len(factor))).reshape(shape)
-            for k in range(count):
-                index.append(np.where(places.ravel() < 0, total, start + k * plan.dim + places.ravel()))
-                values.append(factors.ravel())
-                which.append(first + np.repeat(branch.rows.index.numpy(), cols))
-            owner.append(np.full(plan.dim * count, number))
-            start += plan.dim * count
+            view = branch.view
+            shape = (*view.batch, view.rows, view.cols)
+            which = np.broadcast_to(first + branch.rows.index.numpy()[:, None], shape)
+            out.append(view.write(which).ravel())
         first += layer.count
-    return (
-        torch.from_numpy(np.concatenate([*index, [total]]).astype(np.int64)),
-        torch.from_numpy(np.concatenate([*values, [0.0]])),
-        torch.from_numpy(np.concatenate([*which, [0]]).astype(np.int64)),
-        torch.from_numpy(np.concatenate([*owner, [0]]).astype(np.int64)),
-    )
+    return torch.from_numpy(np.concatenate(out))

@@ -73,10 +73,10 @@ class History:
             raise IncompatibleError(f"state: holds no history of ACE: {error}") from error
 
     def plot(self, axes: Any = None) -> Any:
-        """:func:`repcore.plot_history` of it."""
-        from repcore.plot import plot_history
+        """:func:`repcore.plot` of it."""
+        from repcore.plot import plot
 
-        return plot_history(self, axes)
+        return plot(self, axes)
 
     def __str__(self) -> str:
         if not self._moments:

@@ -1,4 +1,4 @@
-"""The command line: ``repcore solve | explain | verify | export | cache``.
+"""The command line: ``repcore new | solve | explain | info | decompose | plot | verify | export | cache``.
 
 Imported by the program ``repcore`` alone: ``import repcore`` loads neither this nor typer nor rich.
 """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,17 +10,18 @@ from typing import Annotated, Any
 import typer
 
 import repcore
-from repcore.basis import EquivariantBasis
-from repcore.cli.cache import Json, cache
+from repcore.cli.cache import cache
 from repcore.cli.decompose import decompose_command
 from repcore.cli.export import Dtype, Target, exported
+from repcore.cli.files import File, Json, basis_files, example, map_of, spec_with_maps
+from repcore.cli.info import info_command
+from repcore.cli.new import new_command
 from repcore.cli.output import FAILED, progress, reported, show_json, show_table, show_text
-from repcore.errors import SpecError, StoreError
-from repcore.reps.hom import Hom
-from repcore.spec import Spec, dump, load
-from repcore.spec.table import hint
-from repcore.store.atomic import reason, write_atomically
-from repcore.store.cached import DEFAULT, explain, find, solve
+from repcore.cli.plot import plot_command
+from repcore.cli.solve import solve_command
+from repcore.errors import StoreError
+from repcore.store.atomic import write_atomically
+from repcore.store.cached import explain
 from repcore.store.files import read_basis
 from repcore.verify import verify
 
@@ -29,16 +29,13 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help in a pipe
     help="Exact spaces of equivariant linear maps. Exit status: 0 done, 1 an error in what was given, 2 a call that is not "
-    "understood, 3 verification failed.",
+    "understood, 3 verification failed, 130 interrupted, 141 nobody reads the output.",
+    epilog="Begin with: repcore new symmetry.toml",
 )
-app.add_typer(cache, name="cache")
-app.command("decompose")(decompose_command)
-
-File = Annotated[Path, typer.Argument(help="A declarative file, .toml or .json.", show_default=False)]
 
 
 def main() -> None:
@@ -61,81 +58,38 @@ def _options(
     pass
 
 
-@app.command("solve")
-@reported
-def solve_command(
-    file: File,
-    out: Annotated[Path, typer.Option(help="The directory for one .safetensors file a map; made if needed.", show_default=False)],
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Solve from scratch, and store nothing.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Solve every map of a file, and write one basis file for each."""
-    spec = _spec(file)
-    _directory(out)
-    store = None if no_cache else DEFAULT
-    rows: list[dict[str, Any]] = []
-    with progress(spec.maps.items(), quiet=as_json) as (maps, report):
-        for name, space in maps:
-            start = time.perf_counter()
-            known = find(space, store=store)
-            basis = known if known is not None else solve(space, store=store, progress=report)
-            target = out / f"{name}.safetensors"
-            dump(basis, target)
-            rows.append(_row(name, space, basis, target, known is not None, time.perf_counter() - start))
-    if as_json:
-        show_json({"file": os.fspath(file), "out": os.fspath(out), "maps": rows})
-        return
-    headers = ("map", "unknowns", "dim", "route", "time", "certificate", "source")
-    show_table(headers, [(*(r[h] for h in headers[:4]), f"{r['seconds']:.3f} s", r["certificate"], r["source"]) for r in rows])
-
-
-def _row(name: str, space: Hom, basis: EquivariantBasis, target: Path, known: bool, seconds: float) -> dict[str, Any]:
-    steps = dict.fromkeys(s.name for s in basis.steps if s.name != "split")
-    return {
-        "map": name,
-        "space": str(space),
-        "file": os.fspath(target),
-        "shape": list(basis.shape),
-        "unknowns": basis.shape[0] * basis.shape[1],
-        "dim": basis.dim,
-        "route": "+".join(steps) or "-",
-        "seconds": round(seconds, 6),
-        "certificate": basis.certificate.status,
-        "source": "cached" if known else "solved",
-        "digest": basis.digest,
-    }
-
-
-@app.command("explain")
 @reported
 def explain_command(
     file: File,
     name: Annotated[
-        str | None, typer.Argument(metavar="[MAP]", help="One map; all of them by default.", show_default=False)
+        str | None, typer.Argument(metavar="MAP", help="One map; all of them by default.", show_default=False)
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say how each map will be solved, and what is left to eliminate after each reduction."""
-    spec = _spec(file)
-    if name is not None and name not in spec.maps:
-        raise SpecError(f"{file}: there is no map {name!r}{hint(name, spec.maps)}")
-    chosen = [name] if name is not None else list(spec.maps)
-    found = {n: explain(spec.maps[n]) for n in chosen}
+    """Say how each map will be solved.
+
+    With what is left to eliminate after each reduction. Nothing is solved.
+    """
+    spec = spec_with_maps(file)
+    chosen = spec.maps if name is None else {name: map_of(file, spec, name)}
+    found = {n: explain(space) for n, space in chosen.items()}
     if as_json:
         show_json({"file": os.fspath(file), "maps": [{"map": n, **asdict(e)} for n, e in found.items()]})
     else:
         show_text("\n\n".join(f"{n}: {e}" for n, e in found.items()))
 
 
-@app.command("verify")
 @reported
 def verify_command(
-    paths: Annotated[list[Path], typer.Argument(help="Basis files, or directories of them.", show_default=False)],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Basis files, or directories of them.", show_default=False)],
     as_json: Json = False,
 ) -> None:
-    """Check basis files from the definition, by other code than the solver's. Exit status 3 if one does not pass."""
+    """Check basis files from the definition.
+
+    By other code than the solver's. Exit status 3 if one does not pass.
+    """
     rows: list[dict[str, Any]] = []
-    with progress([(os.fspath(p), p) for p in _basis_files(paths)], quiet=as_json) as (files, _):
+    with progress([(os.fspath(p), p) for p in basis_files(paths)], quiet=as_json) as (files, _):
         for name, path in files:
             rows.append(_verified(name, path))
     if as_json:
@@ -163,10 +117,9 @@ def _verified(name: str, path: Path) -> dict[str, Any]:
     return {"file": name, "space": str(basis.space), "dim": basis.dim, "ok": bool(found), "result": result, "notes": notes}
 
 
-@app.command("export")
 @reported
 def export_command(
-    file: Annotated[Path, typer.Argument(help="A basis file, .safetensors.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A basis file, .safetensors.", show_default=False)],
     to: Annotated[Target, typer.Option(help="npz and npy: dense floats; json: exact entries.", show_default=False)],
     out: Annotated[Path, typer.Option(help="The file to write.", show_default=False)],
     orthonormal: Annotated[bool, typer.Option("--orthonormal", help="The orthonormal form instead of the echelon form.")] = False,
@@ -183,27 +136,13 @@ def export_command(
         show_text(f"{out}: {basis.dim} elements of shape {basis.shape[0]} x {basis.shape[1]}, {basis.space}")
 
 
-def _spec(file: Path) -> Spec:
-    spec = load(file)
-    if not isinstance(spec, Spec):
-        raise SpecError(f"{file}: is a basis file; this command takes the .toml or .json file that declares the symmetry")
-    if not spec.maps:
-        raise SpecError(f'{file}: declares no maps; add a table [maps] with lines such as layer1 = "X >> Y"')
-    return spec
-
-
-def _directory(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{os.fspath(path)!r}: cannot be made a directory: {reason(error)}") from None
-
-
-def _basis_files(paths: list[Path]) -> list[Path]:
-    files: list[Path] = []
-    for path in paths:
-        found = sorted(path.rglob("*.safetensors")) if path.is_dir() else [path]
-        if not found or not (path.is_dir() or path.exists()):
-            raise StoreError(f"{os.fspath(path)!r}: there is no {'basis file in it' if path.is_dir() else 'such file'}")
-        files += found
-    return files
+# In the order of the help: from a file of one's own to bases, what is in them, and where they are kept.
+app.command("new", epilog=example("new symmetry.toml"))(new_command)
+app.command("info", epilog=example("info symmetry.toml"))(info_command)
+app.command("explain", epilog=example("explain symmetry.toml encode"))(explain_command)
+app.command("solve", epilog=example("solve symmetry.toml --out bases"))(solve_command)
+app.command("verify", epilog=example("verify bases"))(verify_command)
+app.command("plot", epilog=example("plot symmetry.toml encode --out encode.png"))(plot_command)
+app.command("decompose", epilog=example("decompose symmetry.toml hidden"))(decompose_command)
+app.command("export", epilog=example("export bases/encode.safetensors --to npz --out encode.npz"))(export_command)
+app.add_typer(cache, name="cache")

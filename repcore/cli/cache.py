@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from repcore.cli.files import Json, example
 from repcore.cli.output import reported, show_json, show_table, show_text, size_text
 from repcore.errors import StoreError
 from repcore.store.disk import Entry, Store
@@ -21,11 +22,11 @@ cache = typer.Typer(
     rich_markup_mode=None,
     help="The solved bases on this machine. $REPCORE_CACHE names another directory, $REPCORE_SHARED_CACHE one that is only "
     "read, or its address; $REPCORE_PUBLISH=1 writes what is solved there as well.",
+    epilog=example("cache ls"),
 )
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@cache.command("ls")
+@cache.command("ls", epilog=example("cache ls --json"))
 @reported
 def list_entries(as_json: Json = False) -> None:
     """List the stored bases, the one that was not used for longest first."""
@@ -50,7 +51,7 @@ def list_entries(as_json: Json = False) -> None:
     show_text(f"{len(rows)} bases, {size_text(sum(e.size for e, *_ in rows))}, in {store.path}")
 
 
-@cache.command()
+@cache.command("gc", epilog=example("cache gc --older-than 30"))
 @reported
 def gc(
     max_bytes: Annotated[
@@ -67,7 +68,7 @@ def gc(
     _removed(store, store.gc(max_bytes=max_bytes, older_than=days), as_json)
 
 
-@cache.command()
+@cache.command("clear", epilog=example("cache clear"))
 @reported
 def clear(as_json: Json = False) -> None:
     """Remove all bases."""
@@ -75,7 +76,7 @@ def clear(as_json: Json = False) -> None:
     _removed(store, store.clear(), as_json)
 
 
-@cache.command("path")
+@cache.command("path", epilog=example("cache path"))
 @reported
 def show_path(as_json: Json = False) -> None:
     """Print the directory."""

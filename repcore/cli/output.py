@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
 import warnings
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -16,7 +17,7 @@ from repcore.errors import RepcoreError, RepcoreWarning
 from repcore.solve.budget import size_text
 from repcore.solve.progress import Progress, Report
 
-__all__ = ["FAILED", "progress", "reported", "show_json", "show_table", "show_text", "size_text"]
+__all__ = ["FAILED", "counted", "progress", "reported", "show_json", "show_table", "show_text", "size_text"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,6 +25,8 @@ R = TypeVar("R")
 USER_ERROR = 1
 FAILED = 3
 """The exit status when a basis did not pass verification; 1 is an error of the user's, 2 a call that is not understood."""
+CLOSED = 141
+"""The exit status when the reader of the output is gone, as of any program in a shell: 128 and the number of SIGPIPE."""
 
 
 def reported(command: Callable[P, R]) -> Callable[P, R]:
@@ -40,6 +43,13 @@ def reported(command: Callable[P, R]) -> Callable[P, R]:
                 typer.echo(f"error: {error}", err=True)
             except MemoryError as error:
                 typer.echo(f"error: not enough memory: {error}; declare smaller representations", err=True)
+            except ImportError as error:
+                # An extra that is not installed; the message says which.
+                typer.echo(f"error: {error}", err=True)
+            except BrokenPipeError:
+                # What is left in the buffer goes nowhere: Python would complain of it as it ends.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise typer.Exit(CLOSED) from None
             raise typer.Exit(USER_ERROR)
 
     return run
@@ -88,17 +98,7 @@ def progress(items: Iterable[tuple[str, Any]], quiet: bool) -> Generator[tuple[I
     if quiet or not sys.stderr.isatty():
         yield listed, False
         return
-    from rich import progress as rich
-    from rich.console import Console
-
-    # The name and the stage are the user's and ours; what stands in brackets is no markup.
-    columns = (
-        rich.TextColumn("{task.description}", markup=False),
-        rich.BarColumn(),
-        rich.TaskProgressColumn(),
-        rich.TimeElapsedColumn(),
-    )
-    with rich.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with _bar() as bar:
         task = bar.add_task("", total=len(listed))
         at = ""
 
@@ -114,6 +114,31 @@ def progress(items: Iterable[tuple[str, Any]], quiet: bool) -> Generator[tuple[I
             bar.update(task, description=f"{at}: {stage}")
 
         yield walk(), report
+
+
+@contextmanager
+def counted(title: str, *, quiet: bool) -> Generator[Callable[[int, int], object]]:
+    """A function of how many are done and how many there are: a bar on stderr if that is a terminal, else it says nothing."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    with _bar() as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _bar() -> Any:
+    from rich import progress as rich
+    from rich.console import Console
+
+    # The name and the stage are the user's and ours; what stands in brackets is no markup.
+    columns = (
+        rich.TextColumn("{task.description}", markup=False),
+        rich.BarColumn(),
+        rich.TaskProgressColumn(),
+        rich.TimeElapsedColumn(),
+    )
+    return rich.Progress(*columns, console=Console(stderr=True), transient=True)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:

@@ -33,7 +33,7 @@ from repcore.reps.powers import index_tuples
 from repcore.reps.scales import scales
 from repcore.reps.tree import Rep, trivial
 
-__all__ = ["Ring", "make_kernel_plan"]
+__all__ = ["Ring", "make_kernel_plan", "sampled_on"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -99,7 +99,16 @@ def make_kernel_plan(
     is_complex = any(not m.field.is_real for x in (space.domain, space.codomain) for a in atoms(x) for m in a.rep.matrices)
     shown = [(ring.radius, ring.degree) for ring in rings]
     digest = hashlib.sha256(repr((FORMAT, space.digest, spatial.digest, sizes, shown)).encode()).hexdigest()
-    return Plan((space.shape[0], space.shape[1] * cells), start, tuple(blocks), digest, is_complex)
+    shape = (space.shape[0], space.shape[1] * cells)
+    return Plan(shape, start, tuple(blocks), digest, is_complex, approximate=sampled_on(sizes))
+
+
+def sampled_on(sizes: tuple[int, ...]) -> str:
+    """What :attr:`Plan.approximate` says of kernels that are samples of functions."""
+    return (
+        f"sampled on {' x '.join(map(str, sizes))} cells: convolutions commute with elements that send cells to cells, and with "
+        "others up to the error of a sum over cells in place of an integral"
+    )
 
 
 def _windows(centres: Floats, sizes: tuple[int, ...], rings: Sequence[Ring]) -> list[Floats]:

@@ -57,6 +57,7 @@ class Plan:
 
     Attributes:
         layer: how to apply coefficients without forming the weight; None where coefficients are canonical.
+        approximate: in which sense the maps are equivariant only approximately, in words; empty where they are exactly so.
 
     >>> import numpy as np, repcore as rc
     >>> plan = rc.plan(rc.cyclic(4).rep >> rc.cyclic(4).rep)
@@ -72,6 +73,7 @@ class Plan:
     is_complex: bool
     layer: Layer | None = None
     is_orthonormal: bool = True
+    approximate: str = ""
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Plan):

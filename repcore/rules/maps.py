@@ -11,6 +11,7 @@ from repcore.defect import is_orthogonal
 from repcore.errors import IncompatibleError
 from repcore.plan import Plan
 from repcore.reps.features import pointwise
+from repcore.reps.function_maps import FunctionMaps
 from repcore.reps.hom import Hom
 from repcore.reps.tree import Rep, Sum, trivial
 from repcore.rules.rule import Rule
@@ -123,9 +124,9 @@ def _conv(slot: Slot, rule: Rule) -> Reading:
     groups = slot.groups or _groups(slot, rule, axes, cells)
     view = view_of(slot.shape, axes, rows="o", cols="is", parts=groups, split=slot.grouped)
     if _shape(rule.maps) == (view.rows, view.cols) and cells > 1:
-        return _reading(slot, rule.maps, view)  # X is the fields on the whole kernel, X * grid
+        return _reading(slot, rule.maps, view)  # X is the fields on the whole kernel, X * grid, or functions on it
     space = _hom(rule)
-    if space is None:
+    if space is None or isinstance(rule.maps, FunctionMaps):
         raise _misfit(slot, rule.maps, (view.rows, view.cols))
     if groups > 1 and space.shape == (groups * view.rows, groups * view.cols // cells):
         if space.shape[0] == space.shape[1] == groups and space.domain == space.codomain:
@@ -136,7 +137,7 @@ def _conv(slot: Slot, rule: Rule) -> Reading:
     if cells == 1:
         return _reading(slot, space, view)
     found = kernels(space, size, spatial=_spatial(rule, space, len(size)), degree=rule.degree, rings=rule.rings)
-    return _reading(slot, found, view, label=f"{space} on {_times(size)}", space=space)
+    return _reading(slot, found, view, label=f"{space} on {_times(size)}{', sampled' if found.approximate else ''}", space=space)
 
 
 def _groups(slot: Slot, rule: Rule, axes: str, cells: int) -> int:
@@ -233,6 +234,8 @@ def _hom(rule: Rule) -> Hom | None:
 
 
 def _space(maps: Any) -> Hom | None:
+    if isinstance(maps, FunctionMaps):
+        return maps.features
     return maps if isinstance(maps, Hom) else maps.space if isinstance(maps, EquivariantBasis) else None
 
 

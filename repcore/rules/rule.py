@@ -10,6 +10,7 @@ from repcore.basis import EquivariantBasis
 from repcore.errors import IncompatibleError, SpecError
 from repcore.groups.group import Group
 from repcore.plan import Plan
+from repcore.reps.function_maps import FunctionMaps
 from repcore.reps.hom import Hom
 from repcore.reps.tree import Rep
 from repcore.rules.pattern import Key, shown
@@ -18,7 +19,7 @@ from repcore.spec.reading import read_expression, read_map
 
 __all__ = ["Maps", "Rule", "read_rules"]
 
-Maps = Hom | EquivariantBasis | Plan | Rep
+Maps = Hom | FunctionMaps | EquivariantBasis | Plan | Rep
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Rule:
 
     Attributes:
         maps: ``X >> Y``, from the features that go in to the features that come out; the text of one; its basis; a plan. For a
-            convolution X and Y are what a cell holds. For norms, single tensors such as class tokens, and embeddings of tokens
+            convolution X and Y are what a cell holds; or maps of a whole patch, ``rc.functions(...) >> Y``, which a table with a
+            row for each cell takes as well. For norms, single tensors such as class tokens, and embeddings of tokens
             that no element moves: the representation X itself.
         spatial: how the group acts on the axes of a kernel: a representation by matrices of that size, or its text. By default
             the defining representation.

@@ -6,6 +6,7 @@ from math import prod
 
 from repcore.errors import RepcoreError
 from repcore.reps.cells import spatial_of
+from repcore.reps.function_maps import FunctionMaps
 from repcore.reps.hom import Hom
 from repcore.reps.permutation import grid
 from repcore.reps.tree import Rep
@@ -15,11 +16,12 @@ from repcore.store.cached import plan
 __all__ = ["space_of"]
 
 
-def space_of(site: Site) -> Hom | None:
+def space_of(site: Site) -> Hom | FunctionMaps | None:
     """The space X >> Y whose plan is that of a site: of an exact kernel X * grid >> Y. For authors of adapters.
 
     Returns:
-        The space; None where there is none: for sampled kernels, where only a plan was given, and for norms that are replaced.
+        The space, or maps from images where the rule says such; None where there is none: for sampled kernels, where only a plan
+        was given, and for norms that are replaced.
 
     >>> import repcore as rc
     >>> C4 = rc.cyclic(4)
@@ -29,6 +31,8 @@ def space_of(site: Site) -> Hom | None:
     """
     if site.plan is None:
         return None
+    if isinstance(site.rule.maps, FunctionMaps):
+        return site.rule.maps if site.rule.maps.shape == site.plan.shape and plan(site.rule.maps) == site.plan else None
     maps = getattr(site.rule.maps, "space", site.rule.maps)
     for space in (maps, site.space):
         if isinstance(space, Hom) and space.shape == site.plan.shape and plan(space) == site.plan:

@@ -24,7 +24,8 @@ class SoftBound:
 
     Attributes:
         value: what no element exceeds, up to the rounding of float64.
-        mean: sqrt(2) ||M - P M||_F, exactly the root mean square over the group; None where the group is not compact.
+        mean: sqrt(2) ||M - P M||_F, exactly the root mean square over the group; None where the group is not compact, and
+            for maps from images with a remainder.
         distance: ||M - P M||_F, P the projector onto the equivariant maps.
         norm: ||M||_F.
         elements: for which elements it holds.

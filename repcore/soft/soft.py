@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from repcore.defect import as_map
 from repcore.errors import IncompatibleError
+from repcore.reps.function_maps import FunctionMaps
 from repcore.reps.hom import Hom
 from repcore.soft.bound import SoftBound, make_bound
 from repcore.soft.profile import Cutoff, Heat, Level, Tikhonov
@@ -30,13 +31,13 @@ class Soft:
     """F M = sum_l gain_l P_l M on the maps X -> Y; made by :func:`repcore.soften`, compared and hashed by its digest.
 
     Attributes:
-        space: ``X >> Y``.
+        space: ``X >> Y``, or maps from images, :class:`FunctionMaps`.
         plan: the levels, which do not depend on the gains.
         gains: (levels,) read-only.
         asked: what was asked for, in words.
     """
 
-    space: Hom
+    space: Hom | FunctionMaps
     plan: SpectralPlan
     gains: Floats
     asked: str
@@ -115,7 +116,8 @@ class Soft:
         elements have odd order. For a connected group c_l = 2 is the smallest number that serves for all g, so that its diameter
         plays no part. In a ball c_l = 2 sin(min(pi, b_l r) / 2) <= b_l r, r the reach, and more for each letter; and the bound is
         at most r ||A_Y M - M A_X||_F for the worst A of norm 1.
-        For other groups see ``docs/explanation/softness``; they need a range.
+        For other groups see ``docs/explanation/softness``; they need a range. Of maps from images the elements act on images by
+        ``functions.act``, and a remainder has no ``mean``.
 
         Args:
             weight: W, one map (dim Y, dim X).
@@ -135,7 +137,11 @@ class Soft:
         def of_map() -> Tangent:
             return tangent(self.space, self.project(w) if filtered else w)
 
-        return make_bound(energies, self.plan.growth, of_map, reach, word)
+        found = make_bound(energies, self.plan.growth, of_map, reach, word)
+        if isinstance(self.space, FunctionMaps) and self.space.functions.dim < self.space.functions.cells and energies[-1]:
+            # A map of the remainder may be invariant without being strict.
+            return replace(found, mean=None)
+        return found
 
     def explain(self) -> str:
         """The levels as a table, with what was asked for, what was made of it, and whether there are equivariant maps at all."""
@@ -144,6 +150,8 @@ class Soft:
             f"{self.space} over {self.space.group}: {plan.size} maps in {len(plan)} levels, construction {plan.construction}",
             f"asked: {self.asked}; softness {self.softness:.4g}, threshold {self.cutoff:.4g}",
         ]
+        if isinstance(self.space, FunctionMaps) and len(plan) > 1:
+            lines.append("the last level is the remainder: what of an image is no function of the space")
         if not plan.strict:
             lines.append("there is no equivariant map but 0: strict means zero")
         lines += ["", "level  value     maps      gain      softness if kept up to here"]
@@ -156,7 +164,7 @@ class Soft:
 
 
 def make_soft(
-    space: Hom,
+    space: Hom | FunctionMaps,
     plan: SpectralPlan,
     cutoff: float | None,
     keep: float | None,

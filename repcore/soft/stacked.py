@@ -8,6 +8,7 @@ pair of distinct summands is decomposed as it stands; copies stay factored.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
@@ -26,7 +27,7 @@ from repcore.soft.growth import Growth
 from repcore.soft.spectral import Cells, SpectralBlock, SpectralPlan
 from repcore.soft.tangent import span_of
 
-__all__ = ["LIMIT", "growth_of", "make_stacked"]
+__all__ = ["LIMIT", "Piece", "growth_of", "make_stacked"]
 
 Array = npt.NDArray[Any]
 
@@ -38,26 +39,43 @@ _SMALL = 24
 
 
 @dataclass(frozen=True, eq=False)
+class Piece:
+    """A summand with the positions (copies, dim) of its copies, in the coordinates ``change @ x``; None for x as it is."""
+
+    rep: Rep
+    positions: npt.NDArray[np.int64]
+    change: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class _Action:
     """How a group acts on a distinct summand.
 
     Attributes:
-        rep: the summand.
+        piece: the summand.
         lie: (rank, d, d) an orthonormal basis of the span of the Lie generators.
         discrete: the discrete generators but the identity.
+        condition: how much a change of coordinates may have enlarged rounding.
     """
 
-    rep: Rep
+    piece: Piece
     lie: Array
     discrete: list[Array]
+    condition: float = 1.0
 
 
-def growth_of(space: Hom, *, is_orthogonal: bool, invariant: bool) -> Growth:
+def growth_of(space: Hom, *, is_orthogonal: bool, invariant: bool, domain: Sequence[Piece] | None = None) -> Growth:
     """What bounds on the defect need, without the arrays.
+
+    Args:
+        space: ``X >> Y``.
+        is_orthogonal: whether X and Y are.
+        invariant: whether the group keeps levels.
+        domain: X in other coordinates; by default the distinct summands of X.
 
     The logarithmic norm of A is the largest eigenvalue of its Hermitian part, and |exp(A)|_2 <= exp of it (Dahlquist 1958).
     """
-    ys, xs = _acting(space)
+    ys, xs = _acting(space, domain)
     rates, factors = (0.0, 0.0), (1.0, 1.0)
     if not is_orthogonal:
         rates = (max(map(_rate, ys), default=0.0), max(map(_rate, xs), default=0.0))
@@ -69,18 +87,27 @@ def growth_of(space: Hom, *, is_orthogonal: bool, invariant: bool) -> Growth:
     return Growth(is_orthogonal, invariant, has_lie, moving, none, none, farthest, rates=rates, factors=factors)
 
 
-def _acting(space: Hom) -> tuple[list[_Action], list[_Action]]:
-    """The action on the distinct summands of Y and of X, in the order of ``atoms``."""
+def _acting(space: Hom, domain: Sequence[Piece] | None) -> tuple[list[_Action], list[_Action]]:
+    """The action on the distinct summands of Y, in the order of ``atoms``, and on the pieces of X, by default such summands."""
     first = len(space.group.discrete)
     algebra = span_of(space)
     moving = [i for i, g in enumerate(space.group.discrete) if not g.is_identity]
 
-    def action(rep: Rep) -> _Action:
+    def action(piece: Piece) -> _Action:
+        rep = piece.rep
         dense: list[Array] = [m.toarray() for m in images(rep)]
+        condition = 1.0
+        if piece.change is not None:
+            # Columns of length 1 first: scales change nothing to the last digits, and would make the condition look bad.
+            length = np.linalg.norm(piece.change, axis=0)
+            change = piece.change / length
+            condition = float(np.linalg.cond(change))
+            dense = [np.linalg.solve(change.T, (change @ (m * np.divide.outer(length, length))).T).T for m in dense]
         lie = algebra.act(dense[first:]) if len(algebra.mix) else np.zeros((0, rep.dim, rep.dim))
-        return _Action(rep, lie, [dense[i] for i in moving])
+        return _Action(piece, lie, [dense[i] for i in moving], condition)
 
-    return [action(a.rep) for a in atoms(space.codomain)], [action(a.rep) for a in atoms(space.domain)]
+    xs = [Piece(a.rep, a.positions) for a in atoms(space.domain)] if domain is None else domain
+    return [action(Piece(a.rep, a.positions)) for a in atoms(space.codomain)], [action(x) for x in xs]
 
 
 def _rate(action: _Action) -> float:
@@ -108,13 +135,14 @@ def _factor(action: _Action) -> float:
     return max([1.0, *(spanned(x) for g in action.discrete for x in (g, np.linalg.inv(g)))])
 
 
-def make_stacked(space: Hom, growth: Growth, dim: int) -> SpectralPlan:
+def make_stacked(space: Hom, growth: Growth, dim: int, domain: Sequence[Piece] | None = None) -> SpectralPlan:
     """The plan from the singular values of the stacked constraint of each pair of distinct summands.
 
     Args:
         space: ``X >> Y``.
         growth: see there; its arrays are filled in.
         dim: the exact dimension of the equivariant maps, against which the zero level is checked.
+        domain: X in other coordinates, in pieces that cover it; by default the distinct summands of X.
 
     Raises:
         MemoryLimitError: a pair of summands with more than ``LIMIT`` maps between them.
@@ -122,11 +150,12 @@ def make_stacked(space: Hom, growth: Growth, dim: int) -> SpectralPlan:
 
     Cost: for a pair of dimensions n and m O(generators (n m)^3).
     """
-    ys, xs = _acting(space)
+    ys, xs = _acting(space, domain)
     raw = Raw()
     blocks: list[SpectralBlock] = []
-    for y, on_y in zip(atoms(space.codomain), ys, strict=True):
-        for x, on_x in zip(atoms(space.domain), xs, strict=True):
+    for on_y in ys:
+        for on_x in xs:
+            y, x = on_y.piece, on_x.piece
             n, m = y.rep.dim, x.rep.dim
             if n * m > LIMIT:
                 raise MemoryLimitError(
@@ -157,7 +186,7 @@ def make_stacked(space: Hom, growth: Growth, dim: int) -> SpectralPlan:
 
 def _decomposed(on_y: _Action, on_x: _Action) -> tuple[Array, Array, Array, float]:
     """Ascending singular values, right singular vectors v as columns, ||L_lie v||^2, and a bound on the rounding of values."""
-    n, m = on_y.rep.dim, on_x.rep.dim
+    n, m = on_y.piece.rep.dim, on_x.piece.rep.dim
     smooth = [_constraint(a, b) for a, b in zip(on_y.lie, on_x.lie, strict=True)]
     stack = [*smooth, *(_constraint(a, b) for a, b in zip(on_y.discrete, on_x.discrete, strict=True))]
     if not stack:
@@ -168,7 +197,7 @@ def _decomposed(on_y: _Action, on_x: _Action) -> tuple[Array, Array, Array, floa
     lie = np.zeros(n * m)
     for x in smooth:
         lie += np.linalg.norm(x @ q, axis=0) ** 2
-    return s[::-1], q, lie, 64 * EPS * n * m * float(s[0])
+    return s[::-1], q, lie, 64 * EPS * n * m * float(s[0]) * on_x.condition
 
 
 def _constraint(a: Array, b: Array) -> Array:

@@ -14,6 +14,8 @@ from repcore.basis import EquivariantBasis, compute
 from repcore.decompose.together import decompose_reps
 from repcore.errors import IncompatibleError, RepcoreWarning, RepresentationError, StoreError
 from repcore.plan import Factor, Orbit, Plan, Schur, choose, make_plan, make_schur_plan
+from repcore.plan.functions import make_function_plan
+from repcore.reps.function_maps import FunctionMaps
 from repcore.reps.hom import Hom
 from repcore.reps.tree import Rep, trivial
 from repcore.solve.budget import Budget, check_budget, physical_memory
@@ -138,11 +140,12 @@ def invariants(rep: Rep, *, store: StoreLike = DEFAULT) -> EquivariantBasis:
     return solve(trivial(rep.group) >> rep, store=store)
 
 
-def plan(x: Hom | EquivariantBasis | Plan, structure: str = "auto") -> Plan:
+def plan(x: Hom | FunctionMaps | EquivariantBasis | Plan, structure: str = "auto") -> Plan:
     """The plan of a space: frozen arrays that project, expand and apply, in NumPy or in any backend.
 
     Args:
-        x: a space, which is solved or looked up; a basis; or a plan, which is returned as it is.
+        x: a space, which is solved or looked up; maps from images, ``rc.functions(...) >> Y``, whose strict maps the plan holds
+            in factor blocks; a basis; or a plan, which is returned as it is.
         structure: ``"orbit"`` and ``"factor"`` have coefficients in canonical coordinates, those of the solved basis: orbit asks
             that every block is made of orbits, factor makes all of them dense. ``"schur"`` has coefficients in irrep coordinates
             and a native layer, and asks that X and Y are completely reducible; it projects if they are orthogonal, too.
@@ -167,6 +170,8 @@ def plan(x: Hom | EquivariantBasis | Plan, structure: str = "auto") -> Plan:
         if structure != "auto" and (x.coordinates == "irrep") != (structure == "schur"):
             raise IncompatibleError(f"x: a plan in {x.coordinates} coordinates, and structure={structure!r}; give the space")
         return x
+    if isinstance(x, FunctionMaps):
+        return _on_cells(x, structure)
     if not isinstance(x, Hom | EquivariantBasis):
         raise IncompatibleError(f"x: expected a space X >> Y, a basis or a plan, got {_kind(x)}")
     space = x if isinstance(x, Hom) else x.space
@@ -188,6 +193,16 @@ def plan(x: Hom | EquivariantBasis | Plan, structure: str = "auto") -> Plan:
             f"structure: {space} has maps whose supports overlap, since not every generator permutes the bases up to phases; use "
             'structure="auto", which takes orbits where it can'
         )
+    return known
+
+
+def _on_cells(maps: FunctionMaps, structure: str) -> Plan:
+    if structure not in ("auto", "factor"):
+        raise RepresentationError(f'structure: maps from images have factor plans, not {structure!r}; use structure="auto"')
+    known = _PLANS.get(maps.digest)
+    if known is None:
+        known = make_function_plan(maps, solve)
+        _PLANS.put(maps.digest, known, _plan_bytes(known))
     return known
 
 
@@ -248,6 +263,8 @@ def _checked(space: object) -> Hom:
         repair = "for one representation V write V >> V, or invariants(V)"
     if isinstance(space, EquivariantBasis):
         repair = "this one is solved already, its space is basis.space"
+    elif isinstance(space, FunctionMaps):
+        repair = "its maps of coefficients are .coefficients, and rc.plan and rc.soften take it as it is"
     elif isinstance(getattr(space, "space", None), Hom):
         repair = "its maps are those of its .space"
     raise IncompatibleError(f"space: expected a space of equivariant maps, got {_kind(space)}; {repair}")

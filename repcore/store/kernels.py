@@ -72,9 +72,9 @@ def kernels(
             innermost comes first.
 
     Returns:
-        A :class:`Plan` in canonical coordinates with an orthonormal basis. Sampled: factor blocks only; sampled kernels that
-        depend on others of lower degree, or of rings before, are left out; and the digest is made of those of the space and of
-        ``spatial``, the size, the rings, the degrees and the version of this construction.
+        A :class:`Plan` in canonical coordinates with an orthonormal basis. Sampled: its ``approximate`` says so; factor
+        blocks only; sampled kernels that depend on others of lower degree, or of rings before, are left out; and the digest is
+        made of those of the space and of ``spatial``, the size, the rings, the degrees and the version of this construction.
 
     Raises:
         DeclarationError: a size, degree or ring that is out of range.

@@ -13,10 +13,12 @@ from repcore.decompose.pieces import pieces
 from repcore.defect import is_orthogonal
 from repcore.errors import IncompatibleError
 from repcore.reps.atoms import atoms
+from repcore.reps.function_maps import FunctionMaps
 from repcore.reps.hom import Hom
 from repcore.soft import Level, Soft, SpectralPlan, make_isotypic, make_soft
-from repcore.soft.generator import make_generator, one_normal_generator
-from repcore.soft.stacked import growth_of, make_stacked
+from repcore.soft.generator import exact_dimension, make_generator, one_normal_generator
+from repcore.soft.sampled import on_cells, pieces_on, reduced
+from repcore.soft.stacked import Piece, growth_of, make_stacked
 from repcore.store.cached import solve
 from repcore.store.decomposed import decompose_together
 from repcore.store.memo import Memo
@@ -25,14 +27,14 @@ __all__ = ["soften"]
 
 CONSTRUCTIONS = ("auto", "isotypic", "generator", "stacked")
 
-# From this dimension on one generator is diagonalised as it stands, where the exact decomposition would take long.
-_LARGE = 64
+# From this dimension on one generator is diagonalised as it stands, where the exact decomposition would take seconds.
+_LARGE = 32
 
 _PLANS: Memo[SpectralPlan] = Memo(256 * 2**20)
 
 
 def soften(
-    space: Hom | EquivariantBasis | Soft,
+    space: Hom | FunctionMaps | EquivariantBasis | Soft,
     *,
     cutoff: float | None = None,
     keep: float | None = None,
@@ -59,7 +61,8 @@ def soften(
     ``"auto"`` takes the first that applies, and the second for one generator of a compact group on large summands.
 
     Args:
-        space: ``X >> Y``, its basis, or a filter on it, whose levels are used again.
+        space: ``X >> Y``, its basis, or a filter on it, whose levels are used again; or maps from images, ``rc.functions(...) >>
+            Y``, whose levels are those of maps of coefficients and, as the last one, what no function sees.
         cutoff: b >= 0; gain 1 for singular values up to b, 0 above. 0 is ``rc.plan(space).project``.
         keep: a share in [0, 1] of the complement of the equivariant maps; rounded down to whole levels, since a part of a level
             would depend on an arbitrary basis and break the symmetry of the filter. ``Soft.softness`` is what it became.
@@ -100,12 +103,12 @@ def soften(
         return make_soft(space.space, space.plan, cutoff, keep, gain)
     if isinstance(space, EquivariantBasis):
         space = space.space
-    if not isinstance(space, Hom):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(space, Hom | FunctionMaps):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise IncompatibleError(f"space: expected a space of equivariant maps X >> Y, got {type(space).__name__}")
     key = (space.digest, construction)
     plan = _PLANS.get(key)
     if plan is None:
-        plan = _levels(space, construction)
+        plan = _levels(space, construction) if isinstance(space, Hom) else _levels_on_cells(space, construction)
         _PLANS.put(key, plan, _bytes(plan))
     return make_soft(space, plan, cutoff, keep, gain)
 
@@ -128,12 +131,29 @@ def _levels(space: Hom, construction: str) -> SpectralPlan:
     if construction == "generator" and single is None:
         raise IncompatibleError(f'construction: {space.group} has no single generator that is normal on X and Y; use "auto"')
     growth = growth_of(space, is_orthogonal=orthogonal, invariant=construction == "generator" and orthogonal)
-    dim = solve(space).dim
+    dim = None if single is None else exact_dimension(space, single)
+    dim = solve(space).dim if dim is None else dim
     if single is None or construction == "stacked":
         return make_stacked(space, growth, dim)
     g = space.group.generators[single].to_numpy()
     is_lie = single >= len(space.group.discrete)
     return make_generator(space, single, growth, float(np.linalg.norm(g)) / np.sqrt(2) if is_lie else 1.0, dim)
+
+
+def _levels_on_cells(maps: FunctionMaps, construction: str) -> SpectralPlan:
+    """The levels of maps of coefficients, in coordinates that are orthonormal on the cells, and the remainder."""
+    space, f = reduced(maps), maps.functions
+    if f.degree is None:
+        return on_cells(maps, _levels(space, construction))
+    if construction not in ("auto", "stacked"):
+        raise IncompatibleError(
+            f'construction: polynomials are not orthogonal, so that only "stacked" applies, not {construction!r}'
+        )
+    pieces = pieces_on(maps)
+    # Of the remainder only the values move.
+    values = [Piece(a.rep, a.positions) for a in atoms(f.values)]
+    growth = growth_of(space, is_orthogonal=False, invariant=False, domain=[*pieces, *values])
+    return on_cells(maps, make_stacked(space, growth, solve(space).dim, pieces))
 
 
 def _is_large(space: Hom) -> bool:

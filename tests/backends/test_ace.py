@@ -15,6 +15,7 @@ from torch import nn
 import repcore as rc
 import repcore_torch as rct
 from repcore_torch import family
+from repcore_torch.segments import Segments
 
 D4 = rc.dihedral(4)
 RULES = {"0": "V >> 2*regular", "2": "2*regular >> 2*regular", "4": "2*regular >> V"}
@@ -104,6 +105,85 @@ def test_gradients_in_closed_form_are_those_of_autograd(per: str, scale: Any, mo
     for one, other in zip(*found, strict=True):
         size = max(1.0, float(other.abs().max())) if other.numel() else 1.0
         assert torch.allclose(one, other, rtol=0, atol=size * 1e3 * torch.finfo(one.dtype).eps)
+
+
+@pytest.mark.parametrize("zeros", [("0",), ("0", "2", "4")], ids=["some", "all"])
+def test_gradients_where_gamma_is_zero(zeros: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for fused in (True, False):
+        model, ace = split()
+        ace.gamma = dict.fromkeys(zeros, 0.0)
+        if not fused:
+            monkeypatch.setattr(family, "fits", lambda layer: False)
+        model(inputs()).square().sum().backward()
+        gradient = ace._family.gradient
+        assert gradient is not None
+        assert gradient.all()
+        for name in zeros:
+            assert not model.get_submodule(name).parametrizations.weight[0].free.grad.any()
+        found.append([gradient, *(p.grad for p in model.parameters())])
+    for one, other in zip(*found, strict=True):
+        size = max(1.0, float(other.abs().max())) if other.numel() else 1.0
+        assert torch.allclose(one, other, rtol=0, atol=size * 1e3 * torch.finfo(one.dtype).eps)
+
+
+def test_segments_are_rows_of_one_length() -> None:
+    shapes = [[(40, 30), (40,)], [(3, 5)], [(0,), (700,)]]
+    lot = Segments(shapes, torch.float64, torch.device("cpu"))
+    tensors = [torch.randn(shape, dtype=torch.float64) for each in shapes for shape in each]
+    matrix = lot.joined(tensors)
+    assert matrix.shape == (lot.rows, lot.width)
+    assert all(torch.equal(a, b) for a, b in zip(lot.cut(matrix), tensors, strict=True))
+    assert matrix.count_nonzero() == sum(t.numel() for t in tensors)
+    assert matrix[-1, -1] == 0
+    numbers = torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64)
+    scaled = lot.cut(lot.spread(numbers) * matrix)
+    # Powers of two do not round.
+    assert all(torch.equal(a, n * b) for a, n, b in zip(scaled, [1, 1, 2, 4, 4], tensors, strict=True))
+    totals = [sum(t.sum().item() for t in tensors[:2]), tensors[2].sum().item(), tensors[4].sum().item()]
+    assert torch.allclose(
+        lot.sums(matrix), torch.tensor(totals, dtype=torch.float64), rtol=0, atol=1e4 * torch.finfo(torch.float64).eps
+    )
+
+
+def test_an_error_in_the_loss_leaves_the_gradients_of_training() -> None:
+    model, ace = split(every=1)
+    model(inputs()).square().sum().backward()
+    before = ace._family.gradient
+    assert before is not None
+    with pytest.raises(rc.IncompatibleError):
+        ace.step(lambda: torch.zeros(()))
+    assert ace._family.gradient is before
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")
+def test_a_compiled_model_trains_alike() -> None:
+    losses, gammas = [], []
+    x = inputs(32)
+    y = x @ torch.tensor([[0.0, 1.0], [1.0, 0.3]], dtype=x.dtype)
+    for is_compiled in (False, True):
+        model, ace = split(every=2)
+        optimizer = torch.optim.SGD(model.parameters(), 1e-2)
+        run: Any = torch.compile(model, fullgraph=True, backend="aot_eager") if is_compiled else model
+        found = []
+        for _ in range(10):
+            optimizer.zero_grad()
+            loss = (run(x[:24]) - y[:24]).square().mean()
+            loss.backward()
+            optimizer.step()
+            ace.step(lambda m=model: (m(x[24:]) - y[24:]).square().mean())
+            found.append(loss.item())
+        losses.append(found)
+        gammas.append(torch.cat(list(ace.gamma.values())))
+    assert losses[0][-1] < losses[0][0]
+    assert np.allclose(*losses, rtol=1e4 * torch.finfo(x.dtype).eps, atol=0)
+    assert torch.allclose(*gammas, rtol=1e4 * torch.finfo(x.dtype).eps, atol=0)
+    # It leaves gamma no gradients, and says so.
+    with pytest.raises(rc.IncompatibleError, match="compile"):
+        ace._gradient(lambda: run(x).square().mean())
+    with pytest.raises(rc.IncompatibleError, match="compile"):
+        ace._gradient(None)
 
 
 @pytest.mark.parametrize("per", ["layer", "irrep"])

@@ -111,6 +111,40 @@ def ddp_of_a_native_model(mesh: Any, rank: int, folder: Path) -> None:
 
 
 @case
+def ddp_of_a_model_whose_gamma_moves(mesh: Any, rank: int, folder: Path) -> None:
+    def built() -> tuple[nn.Module, rct.ACE]:
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(16, 24), nn.ReLU(), nn.Linear(24, 8)).double()
+        return model, rct.ACE(
+            model, {"0": 2 * R >> 3 * R, "2": 3 * R >> R}, controller=rc.Proximal(0.0, rc.Stepper(0.01)), every=2
+        )
+
+    (inner, ace), (whole, reference) = built(), built()
+    spread = DistributedDataParallel(inner)
+    mine = batch()[4 * rank : 4 * rank + 4]
+    start, held_out = torch.cat(list(ace.gamma.values())), [False, False, True, True]
+    gammas = []
+    for hold in held_out:
+        loss_of(spread, mine).backward()
+        ace.step((lambda: loss_of(inner, mine)) if hold else None)
+        # The reference averages two gradients that are equal, which does not round.
+        loss_of(whole, batch()).backward()
+        reference.step((lambda: loss_of(whole, batch())) if hold else None)
+        gammas.append(torch.cat(list(ace.gamma.values())))
+    expected = torch.cat(list(reference.gamma.values()))
+    assert (gammas[-1] - expected).abs().max() <= 1e3 * EPS * expected.abs().max()
+    assert not torch.equal(gammas[1], start)
+    assert not torch.equal(gammas[3], gammas[1])
+    seen: list[Any] = [None, None]
+    dist.all_gather_object(seen, gammas[-1].tolist())
+    assert seen[0] == seen[1]
+    # What each rank would have done by itself is something else.
+    alone = [None, None]
+    dist.all_gather_object(alone, ace._gradient(lambda: loss_of(inner, mine)).tolist())
+    assert alone[0] != alone[1]
+
+
+@case
 def fsdp_gradients_of_a_constrained_model(mesh: Any, rank: int, folder: Path) -> None:
     check_gradients(sharded(constrained(), mesh), constrained(), rank)
 

@@ -1,8 +1,10 @@
 """What ACE adds to a training step, and nothing after export; as ratios within one run: one thread, float32, Adam. `make bench`.
 
-The network is that of examples/rotations: three blocks of 16 scalars and 16 vectors, 19,000 weights. gamma moves once in ten
-steps, by 128 held-out examples, and that is part of the time. Times are processor time, medians of interleaved rounds of ten
-steps.
+The network is that of examples/rotations: three blocks of 16 scalars and 16 vectors, 19,000 weights. What it is compared with is
+the same network with plain weights, unconstrained. A step is all of it: zero_grad, forward, backward, the optimiser, and ACE's
+own, with the gradient of 128 held-out examples once in ten steps, as ``every`` has it by default. Of that gradient, and of
+the optimiser that has twice the tensors, ACE's arithmetic knows nothing: they are in the ratio. Times are processor time,
+medians of interleaved rounds of ten steps, and a ratio is the median of those of single rounds.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +27,26 @@ import repcore as rc
 pytestmark = pytest.mark.bench
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+# XLA has threads of its own.
+ENVIRONMENT["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "rotations"
 
 
-def measure(batch: int, rounds: int) -> list[float]:
-    """Seconds of a training step without and with ACE, and of a forward pass of the strict model and of the exported one."""
+def interleaved(calls: Sequence[Callable[[], Any]], rounds: int, warm: int = 3) -> list[list[float]]:
+    """Seconds of each call in each round of ten, in turns."""
+    times: list[list[float]] = [[] for _ in calls]
+    for i in range(rounds + warm):
+        for call, mine in zip(calls, times, strict=True):
+            start = time.process_time()
+            for _ in range(10):
+                call()
+            if i >= warm:
+                mine.append((time.process_time() - start) / 10)
+    return times
+
+
+def in_torch(batch: int, rounds: int) -> list[list[float]]:
+    """A training step without and with ACE, and a forward pass of the strict model and of the exported one."""
     import torch
 
     import repcore_torch as rct
@@ -71,31 +88,92 @@ def measure(batch: int, rounds: int) -> list[float]:
 
         return run
 
-    calls = [plain[0], split[0], forward(strict), forward(exported)]
-    times: list[list[float]] = [[] for _ in calls]
-    for i in range(rounds + 3):
-        for call, mine in zip(calls, times, strict=True):
-            start = time.process_time()
-            for _ in range(10):
-                call()
-            if i >= 3:
-                mine.append((time.process_time() - start) / 10)
-    return [statistics.median(mine) for mine in times]
+    return interleaved([plain[0], split[0], forward(strict), forward(exported)], rounds)
 
 
-# The most that a step may take of a plain one. Measured on one core of two under other load: 1.74 at batch 256, 1.27 at 1024.
-LIMITS = [(256, 1.9), (1024, 1.4)]
+def in_jax(batch: int, rounds: int) -> list[list[float]]:
+    """A compiled training step without and with ACE, the gradient of the held-out examples in a function of its own."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+    import optax
+
+    import repcore_jax as rcj
+
+    spec = rc.load(EXAMPLE / "symmetry.toml")
+    names = runpy.run_path(str(EXAMPLE / "experiment.py"))["NAMES"]
+    random = np.random.default_rng(0)
+    x, y, hx, hy = (jnp.asarray(random.normal(size=s), jnp.float32) for s in ((batch, 14), (batch, 3), (128, 14), (128, 3)))
+    params: dict[str, Any] = {}
+    for name, key in zip(names, jax.random.split(jax.random.key(0), 4), strict=True):
+        space = spec.maps[spec.rules[name]]
+        params[name] = {"kernel": rcj.init(key, space, 0.1).T, "bias": jnp.zeros(space.shape[0])}
+    method = rcj.ace(params, spec, every=10)
+
+    def loss(p: Any, x: Any, y: Any) -> Any:
+        for name in names[:3]:
+            h = x @ p[name]["kernel"] + p[name]["bias"]
+            s, gates, a, b = h[:, :16], h[:, 16:32], h[:, 32:80].reshape(-1, 16, 3), h[:, 80:].reshape(-1, 16, 3)
+            s = jnp.tanh(s + (a * b).sum(2) / 3**0.5)
+            b = b / jnp.sqrt(1 + (b**2).sum(2, keepdims=True))
+            v = a * jax.nn.sigmoid(gates)[:, :, None] + jnp.cross(a, b) / 2
+            x = jnp.concatenate([s, v.reshape(len(v), 48)], 1)
+        return ((x @ p["last"]["kernel"] + p["last"]["bias"] - y) ** 2).mean()
+
+    tx = optax.adam(3e-3)
+
+    def trained(with_ace: bool) -> Callable[[], None]:
+        split, state = method.init(params) if with_ace else (params, None)
+
+        def value(p: Any, gamma: Any, x: Any, y: Any) -> Any:
+            return loss(method.expand(p, gamma) if with_ace else p, x, y)
+
+        @jax.jit
+        def advance(p: Any, gamma: Any, moments: Any) -> Any:
+            updates, moments = tx.update(jax.grad(value)(p, gamma, x, y), moments)
+            return optax.apply_updates(p, updates), moments
+
+        @jax.jit
+        def decide(p: Any, state: Any) -> Any:
+            return method.update(jax.grad(value, argnums=1)(p, state.gamma, hx, hy), state)
+
+        held, count = [split, state, tx.init(split)], [0]
+
+        def step() -> None:
+            gamma = held[1].gamma if with_ace else None
+            held[0], held[2] = advance(held[0], gamma, held[2])
+            count[0] += 1
+            if with_ace:
+                held[1] = decide(held[0], held[1]) if count[0] % 10 == 0 else method.skip(held[1])
+            jax.block_until_ready(held[0])
+
+        return step
+
+    return interleaved([trained(False), trained(True)], rounds)
 
 
-@pytest.mark.parametrize(("batch", "limit"), LIMITS)
-def test_what_ace_adds_to_a_step(batch: int, limit: float) -> None:
-    code = f"import json, runpy; print(json.dumps(runpy.run_path({__file__!r})['measure']({batch}, 15)))"
+# The most that a step may take of a plain one. Measured on one core of two under other load, three runs each: @T@.
+# 1.25 was aimed at: it is reached where a step has something to compute, and not by 2 ms in which calling operations
+# is what costs.
+LIMITS = [("torch", 256, 1.75), ("torch", 1024, 1.25), ("jax", 256, 9.0), ("jax", 1024, 9.0)]
+
+
+@pytest.mark.parametrize(("framework", "batch", "limit"), LIMITS)
+def test_what_ace_adds_to_a_step(framework: str, batch: int, limit: float) -> None:
+    code = f"import json, runpy; print(json.dumps(runpy.run_path({__file__!r})['in_{framework}']({batch}, 25)))"
     done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True)
-    plain, split, strict, exported = json.loads(done.stdout.splitlines()[-1])
-    print(
-        f"\nbatch {batch}: plain {plain * 1e3:.2f} ms, ACE {split * 1e3:.2f} ms = {split / plain:.2f}; "
-        f"forward pass strict {strict * 1e3:.2f} ms, exported {exported * 1e3:.2f} ms = {exported / strict:.2f}"
-    )
-    assert split / plain <= limit
-    # The same operations on tensors of the same shapes: what is left is the noise of the clock.
-    assert exported / strict <= 1.1
+    times = json.loads(done.stdout.splitlines()[-1])
+    plain, split, *passes = (statistics.median(each) for each in times)
+    added = ratio(times[1], times[0])
+    print(f"\n{framework}, batch {batch}: plain {plain * 1e3:.2f} ms, ACE {split * 1e3:.2f} ms = {added:.2f}")
+    assert added <= limit
+    if passes:
+        after = ratio(times[3], times[2])
+        print(f"forward pass strict {passes[0] * 1e3:.2f} ms, exported {passes[1] * 1e3:.2f} ms = {after:.2f}")
+        # The same operations on tensors of the same shapes: what is left is the noise of the clock.
+        assert after <= 1.1
+
+
+def ratio(mine: list[float], others: list[float]) -> float:
+    """The median of the ratios of rounds that followed each other."""
+    return statistics.median(a / b for a, b in zip(mine, others, strict=True))

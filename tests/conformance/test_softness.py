@@ -14,22 +14,24 @@ EPS = float(np.finfo(np.float64).eps)
 D4 = rc.dihedral(4)
 SO3 = rc.SO(3)
 
-SPACES: dict[str, Callable[[], rc.Hom]] = {
+SPACES: dict[str, Callable[[], rc.Hom | rc.FunctionMaps]] = {
     "D4, copies and two summands": lambda: 2 * D4.rep + 3 * rc.trivial(D4) >> D4.rep * D4.rep + 2 * D4.rep,
     "D4, kernel": lambda: rc.regular(D4) * rc.grid(D4, 3) >> rc.regular(D4),
     "SO(3), tensors": lambda: SO3.rep**2 >> 2 * SO3.rep + rc.trivial(SO3),
     "O(5), zero": lambda: 2 * rc.O(5).rep >> 2 * rc.trivial(rc.O(5)),
     "SU(2), complex": lambda: rc.SU(2).rep ** 2 >> rc.SU(2).rep ** 2,
     "Lorentz, not orthogonal": lambda: 2 * rc.lorentz().rep >> rc.lorentz().rep,
+    "SO(2), functions on cells": lambda: 2 * rc.functions(rc.SO(2), 5) >> rc.trivial(rc.SO(2)) + rc.SO(2).rep,
+    "GL(2), polynomials on cells": lambda: rc.functions(rc.GL(2), 5, degree=2) >> 3 * rc.trivial(rc.GL(2)) + rc.GL(2).rep,
     "SO(2), finite differences": lambda: rc.grid(rc.SO(2), 3, approximate=True) >> 2 * rc.trivial(rc.SO(2)),
 }
 
 
-def numpy_filter(space: rc.Hom, W: np.ndarray, gains: np.ndarray) -> np.ndarray:
+def numpy_filter(space: rc.Hom | rc.FunctionMaps, W: np.ndarray, gains: np.ndarray) -> np.ndarray:
     return rc.soften(space, gain=gains).project(W)
 
 
-def torch_filter(space: rc.Hom, W: np.ndarray, gains: np.ndarray) -> np.ndarray:
+def torch_filter(space: rc.Hom | rc.FunctionMaps, W: np.ndarray, gains: np.ndarray) -> np.ndarray:
     torch = pytest.importorskip("torch")
     rct = pytest.importorskip("repcore_torch")
     layer = torch.nn.Linear(space.shape[1], space.shape[0], bias=False)
@@ -37,27 +39,27 @@ def torch_filter(space: rc.Hom, W: np.ndarray, gains: np.ndarray) -> np.ndarray:
     return rct.soften(layer, "weight", space, gain=gains).weight.detach().numpy()
 
 
-def jax_filter(space: rc.Hom, W: np.ndarray, gains: np.ndarray) -> np.ndarray:
+def jax_filter(space: rc.Hom | rc.FunctionMaps, W: np.ndarray, gains: np.ndarray) -> np.ndarray:
     jax = pytest.importorskip("jax")
     rcj = pytest.importorskip("repcore_jax")
     with jax.enable_x64(True):
         return np.asarray(rcj.soft_projector(space, gain=gains)(W))
 
 
-BACKENDS: dict[str, Callable[[rc.Hom, np.ndarray, np.ndarray], np.ndarray]] = {
+BACKENDS: dict[str, Callable[[rc.Hom | rc.FunctionMaps, np.ndarray, np.ndarray], np.ndarray]] = {
     "numpy": numpy_filter,
     "torch": torch_filter,
     "jax": jax_filter,
 }
 
 
-def weights(space: rc.Hom) -> tuple[np.ndarray, Any]:
+def weights(space: rc.Hom | rc.FunctionMaps) -> tuple[np.ndarray, Any]:
     plan, rng = rc.soften(space, keep=1).plan, np.random.default_rng(3)
     W = rng.standard_normal(space.shape)
     return (W + 1j * rng.standard_normal(space.shape) if plan.is_complex else W), plan
 
 
-def slack(space: rc.Hom, W: np.ndarray) -> float:
+def slack(space: rc.Hom | rc.FunctionMaps, W: np.ndarray) -> float:
     """Changes of basis there and back, in either order of summation."""
     return 16 * sum(space.shape) * EPS * float(np.linalg.norm(W))
 

@@ -180,7 +180,7 @@ def test_settings_are_values() -> None:
         lambda: rc.Stepper(0.1, betas=(0.9, 1.0)),
         lambda: rc.branch_bounds([1.0], [1.0, 2.0], [0.1]),
         lambda: rc.branch_bounds([], [], []),
-        lambda: rc.plot_history(rc.History()),
+        lambda: rc.plot(rc.History()),
     ],
 )
 def test_what_makes_no_sense_is_refused(wrong: Any) -> None:

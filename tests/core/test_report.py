@@ -103,10 +103,13 @@ def test_the_picture_has_a_bar_for_each_broken_layer(tmp_path) -> None:
     ax.figure.savefig(tmp_path / "report.png")
     assert (tmp_path / "report.png").stat().st_size > 5000
     _, mine = pyplot.subplots()
-    assert rc.plot_report(report(), mine) is mine
+    assert rc.plot(report(), mine) is mine
+    ax = rc.plot(report(), most=1)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["first"]
+    assert "the 1 of 2 weights with the largest relative defect" in ax.get_legend().get_title().get_text()
     pyplot.close("all")
-    with pytest.raises(rc.IncompatibleError, match="expected a Report"):
-        rc.plot_report("report")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(rc.IncompatibleError, match="most"):
+        rc.plot(report(), most=0)
 
 
 def test_complex_vectors_need_complex_data() -> None:

@@ -47,15 +47,32 @@ def test_few_steps_of_the_ways(experiment: ModuleType, framework: str) -> None:
     assert all(result.validation < 2 and result.test < 2 for result in found.values())
 
 
+def test_the_examples_that_decide_join_the_others_when_gamma_is_frozen(experiment: ModuleType) -> None:
+    rows = experiment.order("ACE", 0, 100)
+    assert rows.shape == experiment.order("strict", 0, 100).shape == (100, experiment.BATCH)
+    assert rows[:70].max() < 512 - experiment.HELD <= rows[70:].max() < 512
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("framework", ["torch", "jax"])
 @pytest.mark.parametrize("delta", [0.0, 0.3])
 def test_the_penalty_beats_sampling_and_where_symmetry_is_broken_strictness(
-    experiment: ModuleType, framework: str, delta: float, monkeypatch: pytest.MonkeyPatch
+    experiment: ModuleType, framework: str, delta: float
 ) -> None:
     """The experiment of the documentation, without the ways that nothing is claimed of."""
-    monkeypatch.setattr(experiment, "WAYS", ("strict", "penalty", "sampled K=4"))
-    ratios = experiment.ratios(experiment.table(framework, delta, [0, 1, 2], experiment.STEPS))
-    assert ratios["sampled K=4"] <= 1.0
+    ways = ("strict", "penalty", "sampled K=4")
+    ratios = experiment.ratios(experiment.table(framework, delta, [0, 1, 2], experiment.STEPS, ways))
+    assert np.median(ratios["sampled K=4"]) <= 1.0
     if delta:
-        assert ratios["strict"] <= 0.75
+        assert np.median(ratios["strict"]) <= 0.75
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("framework", ["torch", "jax"])
+def test_training_decides_whether_the_symmetry_holds(experiment: ModuleType, framework: str) -> None:
+    """The table of ACE in the documentation: no worse than strict by more than a quarter, and better where symmetry is broken."""
+    ways = ("strict", "ACE", "dense")
+    symmetric, broken = (experiment.table(framework, delta, [0, 1, 2], experiment.STEPS, ways) for delta in (0.0, 0.3))
+    assert experiment.separation(symmetric["ACE"], broken["ACE"]) >= 5
+    assert np.median(experiment.ratios(symmetric, "ACE")["strict"]) <= 1.25
+    assert all(ratio <= 0.85 for each in experiment.ratios(broken, "ACE").values() for ratio in each)

@@ -30,7 +30,7 @@ LAYERS = (
     ("rules",),
     ("adaptive",),
     ("interchange",),
-    ("word", "sample", "report", "curve", "measure"),
+    ("word", "sample", "report", "curve", "bounds", "measure"),
     ("plot",),
     ("__init__",),
     ("testing",),
@@ -44,6 +44,7 @@ SHORTHANDS = {
     ("repcore/adaptive/history.py", "plot"): "history.plot(), its picture",
     ("repcore/report.py", "plot"): "report.plot(), its picture",
     ("repcore/curve.py", "plot"): "curve.plot(), its picture",
+    ("repcore/bounds.py", "plot"): "bound.plot(), its picture",
     ("repcore/reps/tree.py", "decompose"): "V.orthogonalised(), its type",
     ("repcore/reps/tree.py", "store"): "V.gram(), V.orthogonalised()",
 }

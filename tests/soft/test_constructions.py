@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import repcore as rc
+from repcore.soft.generator import exact_dimension
 
 from .conftest import COMPACT, constraint, random_map, rounding
 
@@ -165,3 +166,28 @@ def test_stacked_levels_of_a_compact_group_have_the_same_null_space() -> None:
         w = random_map(space)
         found = rc.soften(space, cutoff=0, construction="stacked")
         assert np.abs(found.project(w) - rc.plan(space).project(w)).max() <= rounding(w)
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_the_dimension_by_characteristic_polynomials_is_that_of_the_basis(name: str) -> None:
+    X = GENERATORS[name]
+    for space in (X >> X, 2 * X >> 3 * X + rc.trivial(X.group), rc.trivial(X.group) >> X):
+        found = exact_dimension(space, 0)
+        is_rational = all(str(m.field) == "QQ" for m in X.matrices)
+        assert found == (rc.solve(space).dim if is_rational else None)
+
+
+def test_a_rotation_by_finite_differences_on_many_cells() -> None:
+    """Its equivariant maps are counted exactly, and found by two decompositions; solving for them would take hours."""
+    turn = rc.grid(rc.SO(2), 14, approximate=True)
+    soft = rc.soften(turn >> turn, cutoff=0)
+    assert soft.plan.construction == "generator"
+    # Eigenvalues: 98 that are simple, 42 pairs of equal ones, and 0 on 14 patterns.
+    assert soft.plan.strict == 98 + 42 * 2**2 + 14**2 == 462
+    a = turn.matrix(0).to_numpy().astype(float)
+    w = np.random.default_rng(0).standard_normal((196, 196))
+    strict = soft.project(w)
+    assert np.abs(a @ strict - strict @ a).max() <= rounding(w)
+    small = rc.grid(rc.SO(2), 5, approximate=True)
+    for space in (small >> small, small >> 3 * rc.trivial(rc.SO(2)) + rc.SO(2).rep):
+        assert exact_dimension(space, 0) == rc.solve(space).dim
