@@ -218,12 +218,8 @@ class Resilient(Controller):
 
     @classmethod
     def default(cls) -> Resilient:
-        """``rho=0.1, mu=0.03``: what ACE takes where nothing is said, for losses of about 1 at the start of training.
-
-        Once gamma is 0 the branch gets no gradient, and learns nothing more. So gamma moves slowly, 0.1 times its gradient: the
-        branch has to learn before it is judged.
-        """
-        return cls(0.1, 0.03, Stepper(0.1, clip=0.3), Stepper(0.1))
+        """``rho=0.1, mu=0.03``: what ACE takes where nothing is said, for losses of about 1 at the start of training."""
+        return cls(0.1, 0.03, Stepper(0.3, clip=0.3), Stepper(0.1))
 
     @classmethod
     def paper(cls, rho: float, primal: float, dual: float) -> Resilient:

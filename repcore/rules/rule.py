@@ -15,7 +15,7 @@ from repcore.reps.hom import Hom
 from repcore.reps.tree import Rep
 from repcore.rules.pattern import Key, shown
 from repcore.spec import Spec, Table
-from repcore.spec.reading import read_expression, read_map
+from repcore.spec.reading import read_expression, read_rule
 
 __all__ = ["Maps", "Rule", "read_rules"]
 
@@ -122,7 +122,7 @@ def _resolved(rule: Rule, spec: Spec | None, where: str) -> Rule:
     maps: Any = rule.maps
     if isinstance(maps, str):
         known = spec.maps.get(maps) if spec is not None else None
-        reader = read_map if ">>" in maps else read_expression
+        reader = read_rule if ">>" in maps else read_expression
         maps = known if known is not None else reader(maps, _need(spec, maps, where), where)
     return replace(
         rule, maps=maps, spatial=_rep(rule.spatial, spec, f"{where}: spatial"), inner=_rep(rule.inner, spec, f"{where}: inner")

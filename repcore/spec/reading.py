@@ -6,16 +6,19 @@ from typing import Any, cast
 
 from repcore.errors import SpecError
 from repcore.exact.grammar import shorten
+from repcore.groups.group import Group
+from repcore.reps.function_maps import FunctionMaps
 from repcore.reps.hom import Hom
 from repcore.reps.tree import Rep
 from repcore.spec.expression import Scope, Value, evaluate
+from repcore.spec.functions import read_function_maps
 from repcore.spec.groups import read_group, read_names, read_table
 from repcore.spec.plain import check_plain
 from repcore.spec.reps import read_reps
 from repcore.spec.spec import RULE_OPTIONS, Spec, check_map_name
 from repcore.spec.table import Table, hint
 
-__all__ = ["read", "read_expression", "read_map"]
+__all__ = ["read", "read_expression", "read_map", "read_rule"]
 
 
 def read(document: object, file: str) -> Spec:
@@ -35,7 +38,7 @@ def read(document: object, file: str) -> Spec:
         where = f"{file}: maps.{shorten(name)}"
         check_map_name(name, where)
         maps[name] = _map(text, scope, where)
-    rules = _rules(table.get("rules", {}), scope, maps, f"{file}: rules")
+    rules = _rules(table.get("rules", {}), group, scope, maps, f"{file}: rules")
     return Spec(group, {n: v.rep for n, v in scope.names.items() if not n.startswith("_")}, maps, rules)
 
 
@@ -46,6 +49,15 @@ def read_map(text: str, spec: Spec, where: str) -> Hom:
         SpecError: with place, position and repair.
     """
     return _map(text, _scope(spec), where)
+
+
+def read_rule(text: str, spec: Spec, where: str) -> Hom | FunctionMaps:
+    """The space that a text in a rule says, with the names of a spec: as :func:`read_map`, or maps from images.
+
+    Raises:
+        SpecError: with place, position and repair.
+    """
+    return _maps(text, spec.group, _scope(spec), where)
 
 
 def read_expression(text: str, spec: Spec, where: str) -> Rep:
@@ -61,7 +73,7 @@ def _scope(spec: Spec) -> Scope:
     return Scope(spec.group, {name: Value(rep) for name, rep in spec.reps.items()})
 
 
-def _rules(data: object, scope: Scope, maps: dict[str, Hom], where: str) -> dict[str, str | Table[str | int]]:
+def _rules(data: object, group: Group, scope: Scope, maps: dict[str, Hom], where: str) -> dict[str, str | Table[str | int]]:
     """What rules say, as it is written; it is read here too, so that a file with a mistake is refused when it is loaded."""
     if not isinstance(data, dict):
         raise SpecError(f'{where}: expected a table of patterns, such as "layer1.*" = "X >> Y"')
@@ -79,7 +91,7 @@ def _rules(data: object, scope: Scope, maps: dict[str, Hom], where: str) -> dict
             raise SpecError(f'{place}: does not say what the weights map; write "X >> Y", or {{ maps = "X >> Y", ... }}')
         text = options["maps"]
         if ">>" in text:
-            _map(text, scope, place)
+            _maps(text, group, scope, place)
         elif text not in maps:
             evaluate(text, scope, place)
         for name in ("spatial", "inner"):
@@ -87,6 +99,10 @@ def _rules(data: object, scope: Scope, maps: dict[str, Hom], where: str) -> dict
                 evaluate(options[name], scope, f"{place}.{name}")
         rules[pattern] = text if len(options) == 1 else Table(options)
     return rules
+
+
+def _maps(text: str, group: Group, scope: Scope, where: str) -> Hom | FunctionMaps:
+    return read_function_maps(text, group, scope, where) or _map(text, scope, where)
 
 
 def _map(text: object, scope: Scope, where: str) -> Hom:
