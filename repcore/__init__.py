@@ -77,9 +77,6 @@ from repcore.interchange import Coefficients, ModelFile, dump, load
 from repcore.measure import Probe, layer_reports, measure, probe
 from repcore.plan import Block, Choice, Factor, Fourier, IrrepGroup, Layer, Orbit, Panel, Plan, Schur
 from repcore.plot import plot
-from repcore.plot import plot_history as plot_history
-from repcore.plot import plot_report as plot_report
-from repcore.plot import plot_softness as plot_softness
 from repcore.report import LayerReport, LayerReports, Report
 from repcore.reps.affine import AffineMaps, affine_maps
 from repcore.reps.character import Character, character, hom_dimension
