@@ -129,7 +129,7 @@ class ACE:
         out = []
         for E, N in zip(inside, outside, strict=True):
             more = layer.turned(rows * N, back=True)
-            out.append(jnp.where(rows == 0 if layer.basis is None else (rows == 0).all(), E, E + more))
+            out.append(_sum(E, more, rows == 0 if layer.basis is None else (rows == 0).all()))
         return out
 
     def _parts(self, layer: _Layer, held: list[tuple[Array, Array]]) -> tuple[list[Array], Array, Array]:
@@ -253,6 +253,17 @@ class ACE:
 
     def __repr__(self) -> str:
         return f"<ACE of {len(self._layers)} layers: {self.controller!r}>"
+
+
+@jax.custom_jvp
+def _sum(E: Array, more: Array, is_zero: Array) -> Array:
+    """E + more, and E itself, bit by bit, where more is 0; there too the derivative is that of the sum, so that 0 is no trap."""
+    return jnp.where(is_zero, E, E + more)
+
+
+@_sum.defjvp
+def _sum_jvp(primals: Any, tangents: Any) -> Any:
+    return _sum(*primals), tangents[0] + tangents[1]
 
 
 class _Layer(NamedTuple):

@@ -258,6 +258,6 @@ def residual(module: nn.Module, name: str, space: Any) -> Callable[[float, float
     ([(1,), (2, 2)], True)
     """
     projector = projector_of(space)
-    tensor_of(module, name, projector)
+    tensor_of(module, name, projector.plan)
     parametrize.register_parametrization(module, name, Residual(projector))
     return _Prior(module, name)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import repcore as rc
 from repcore_torch.constraint import Constraint
-from repcore_torch.homotopy import blended
+from repcore_torch.homotopy import added, blended
 
 __all__ = ["Branch", "Layer", "Rows", "rows_of"]
 
@@ -156,7 +156,7 @@ def rows_of(site: rc.Site, per: str) -> Rows:
 def _added(branch: Branch, E: Tensor, rows: Tensor, N: Tensor) -> Tensor:
     if branch.rows.basis is None:
         return blended(E, rows, N)
-    return blended(E, (rows != 0).any(), branch.rows.turn(rows * N, back=True))
+    return added(E, branch.rows.turn(rows * N, back=True), (rows == 0).all())
 
 
 def _chains(module: nn.Module) -> Any:

@@ -87,7 +87,7 @@ def constrain(module: nn.Module, name: str, space: Any) -> nn.Module:
     [('parametrizations.weight.original', (1,))]
     """
     projector = projector_of(space)
-    tensor = tensor_of(module, name, projector)
+    tensor = tensor_of(module, name, projector.plan)
     others = [other for other, held in module.named_parameters(remove_duplicate=False) if held is tensor and other != name]
     if others:
         raise IncompatibleError(f"{name!r} is one tensor with {others[0]!r} of the same module: constrain first, and tie then")

@@ -174,8 +174,8 @@ class Family:
         """The layers that are formed together, by dtype and device."""
         if torch._C._are_functorch_transforms_active():
             return []
-        free: list[Any] = [branch._parameters["free"] for layer in self.layers for branch in layer.branches]
-        key = [(t.dtype, t.device, sharded.is_sharded(t)) for t in free]
+        every: list[Any] = [branch._parameters["free"] for layer in self.layers for branch in layer.branches]
+        key = [(t.dtype, t.device, sharded.is_sharded(t)) for t in every]
         if self._together is None or self._together[0] != key:
             groups: dict[Any, list[int]] = {}
             for i, layer in enumerate(self.layers):

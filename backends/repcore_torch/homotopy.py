@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from repcore import IncompatibleError
 
-__all__ = ["Homotopy", "blended"]
+__all__ = ["Homotopy", "added", "blended"]
 
 
 class Homotopy(nn.Module):
@@ -62,5 +62,16 @@ class Homotopy(nn.Module):
 
 
 def blended(strict: Tensor, gamma: Tensor, other: Tensor) -> Tensor:
-    """strict + gamma other, and strict itself where gamma is 0: adding 0 would turn -0 into 0."""
-    return torch.where(gamma == 0, strict, strict + gamma * other)
+    """strict + gamma other, and strict itself where gamma is 0, with the gradient of the former."""
+    return added(strict, gamma * other, gamma == 0)
+
+
+def added(strict: Tensor, more: Tensor, is_zero: Tensor) -> Tensor:
+    """strict + more, and strict itself where ``is_zero`` says that more is 0, with the gradient of the former.
+
+    -0 adds nothing, where 0 would turn -0 into 0; and -(x - x) is -0.
+    """
+    nothing = -(more.detach() - more)
+    # What overflows, times 0, is no number.
+    nothing = torch.where(nothing == 0, nothing, -0.0)
+    return strict + torch.where(is_zero, nothing, more)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 import repcore as rc
 from repcore import IncompatibleError
@@ -96,7 +97,12 @@ def measure(
 
     def replaced(maps: Mapping[str, Any]) -> Callable[[Any], Any]:
         weights = {path: _weight(model, views[path], path, m) for path, m in maps.items()}
-        return call(lambda x: torch.func.functional_call(model, weights, (x,)))
+
+        def forward(x: Tensor) -> Any:
+            with _formed(model, weights) as others:
+                return torch.func.functional_call(model, others, (x,))
+
+        return call(forward)
 
     with _evaluated(model):
         found = _sites(model, rules, symmetry)
@@ -138,6 +144,36 @@ def _weight(model: nn.Module, view: Any, path: str, maps: Any) -> Tensor:
     owner, _, name = path.rpartition(".")
     like: Any = getattr(model.get_submodule(owner), name)
     return torch.as_tensor(view.write(maps)).to(device=like.device, dtype=like.dtype)
+
+
+@contextmanager
+def _formed(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    """Parametrised weights read as those given; the others are returned.
+
+    ``functional_call`` would assign them, and an assignment goes through ``right_inverse`` into the stored parameter: a filtered
+    weight would be put back in the place of the free one. So the property of the layer's own class is exchanged for a while.
+    """
+    others: dict[str, Tensor] = {}
+    before: list[tuple[Any, str, property]] = []
+    try:
+        for path, weight in weights.items():
+            owner, _, name = path.rpartition(".")
+            module = model.get_submodule(owner)
+            if parametrize.is_parametrized(module, name):
+                kind = type(module)
+                before.append((kind, name, kind.__dict__[name]))
+                setattr(kind, name, _read_as(module, weight, kind.__dict__[name]))
+            else:
+                others[path] = weight
+        yield others
+    finally:
+        for kind, name, formed in reversed(before):
+            setattr(kind, name, formed)
+
+
+def _read_as(module: nn.Module, weight: Tensor, formed: Any) -> property:
+    # Copies of a parametrised layer share its class.
+    return property(lambda self: weight if self is module else formed.fget(self), formed.fset)
 
 
 def _array(tensor: Tensor) -> Any:

@@ -169,7 +169,7 @@ def project_(module: nn.Module, name: str, space: Any) -> nn.Module:
     True
     """
     projector = projector_of(space)
-    tensor = tensor_of(module, name, projector)
+    tensor = tensor_of(module, name, projector.plan)
     with torch.no_grad():
         tensor.copy_(projector(tensor))
     return module
@@ -208,8 +208,14 @@ def as_matrix(W: Tensor, shape: tuple[int, int], name: str) -> Tensor:
     )
 
 
-def tensor_of(module: nn.Module, name: str, projector: Projector) -> Tensor:
-    """The parameter or buffer ``module.name``, if it can hold a map of the space; raises IncompatibleError if not."""
+def tensor_of(module: nn.Module, name: str, maps: Any) -> Tensor:
+    """The parameter or buffer ``module.name``, if it can hold a map of the space; raises IncompatibleError if not.
+
+    Args:
+        module: the module that owns it.
+        name: of the attribute.
+        maps: what has a ``shape`` and says whether it ``is_complex``, such as a plan.
+    """
     if parametrize.is_parametrized(module, name):
         raise IncompatibleError(
             f"{name!r} of {type(module).__name__} is parametrised already; a second constraint would stack silently. "
@@ -222,9 +228,9 @@ def tensor_of(module: nn.Module, name: str, projector: Projector) -> Tensor:
     tensor = own[name]
     if is_lazy(tensor):
         raise IncompatibleError(f"{name!r} has no shape yet: run the lazy module once before")
-    as_matrix(tensor, projector.shape, repr(name))
-    working_dtype(tensor.dtype, projector.plan.is_complex)
-    if projector.plan.is_complex and not tensor.is_complex():
+    as_matrix(tensor, maps.shape, repr(name))
+    working_dtype(tensor.dtype, maps.is_complex)
+    if maps.is_complex and not tensor.is_complex():
         raise IncompatibleError(
             f"{name!r} is real ({tensor.dtype}) and the space is complex: use the realified representations "
             "(V.realify()), or a complex weight"

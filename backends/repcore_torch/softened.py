@@ -191,7 +191,8 @@ def _one(
     if isinstance(space, rc.Soft) and all(value is None for value in choice.values()):
         choice = {"gain": space.gains}
     gains = gains_of(levels, choice, profile)
-    tensor = tensor_of(module, name, levels.projector)
+    # Not the projector: making one solves the space, which for large images the levels did without.
+    tensor = tensor_of(module, name, levels)
     others = [other for other, held in module.named_parameters(remove_duplicate=False) if held is tensor and other != name]
     if others:
         raise IncompatibleError(f"{name!r} is one tensor with {others[0]!r} of the same module: soften first, and tie then")

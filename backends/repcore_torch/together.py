@@ -100,10 +100,10 @@ class Together:
         order, start = np.full(self.thetas.size, len(orbits)), 0
         for size, alike in kinds.items():
             members = np.stack(alike)
-            factors: Any = torch.from_numpy(values[members]).to(device, self.dtype)
+            q = values[members]
             # Mostly one vector for all, and often ones for entries that are free.
-            if (factors == factors[0]).all():
-                factors = None if size == 1 and factors[0] == 1 else factors[0]
+            q = q[0] if (q == q[0]).all() else q
+            factors = None if size == 1 and (q == 1).all() else torch.from_numpy(q).to(device, self.dtype)
             self.kinds.append((torch.from_numpy(members.ravel()).to(device), size, factors))
             order[index[members[:, 0]]] = start + np.arange(len(alike))
             start += len(alike)

@@ -11,8 +11,8 @@ places are corners, which stickers share a piece, and how these lie on it: on a 
 
 This group is no symmetry of a *solver*: a move makes another problem of a cube. What is one is to turn or mirror the whole cube:
 the best move turns and mirrors with it. ``symmetry.toml`` declares these 48, on stickers, on colours and on the 12 quarter turns.
-The network 288 -> 384 -> 12 with relu reads which colour is in which place, and gives each turn a score. It sees 600 cubes, four or
-fewer turns from solved, with all turns that lead nearer, and is measured on the others, some 10,200. The ways differ in nothing
+The network 288 -> 384 -> 12 with relu reads which colour is in which place, and gives each turn a score. It sees 600 cubes, up to
+four turns from solved, with all turns that lead nearer, and is measured on the others, some 10,200. The ways differ in nothing
 but what is done about its two layers:
 
     dense          nothing
@@ -22,12 +22,12 @@ but what is done about its two layers:
     strict         rct.symmetrize: the coefficients of equivariant maps are learned
 
 Same cubes, steps and optimiser (Adam, cosine). All but ``dense`` begin with ``rct.init_``: equivariant, with a tenth of something
-else (strict: without). The step that is kept is the best of 400 cubes to choose by; so are rate, weight and softness, for seed 10,
-which is not reported (``--tune``).
+else (strict: without). The step that is kept is the best of 400 cubes to choose by; so are rate, weight and softness, for
+seed 10, which is not reported (``--tune``).
 
-What is checked, and ends the run if it fails: all counts, those of the cubes 0, 1, 2, 3 and 4 turns from solved (1, 12, 114, 1068,
-10011), that the 48 elements take turns to turns as is declared, and that the scores of a strict network whose weights are rounded
-to multiples of 1/1024, so that all sums are exact, turn and mirror with the cube bit for bit.
+What is checked, and ends the run if it fails: all counts, those of the cubes 0, 1, 2, 3 and 4 turns from solved among them (1,
+12, 114, 1068, 10011), that the 48 elements take turns to turns as is declared, and that the scores of a strict network whose
+weights are rounded to multiples of 1/1024, so that all sums are exact, turn and mirror with the cube bit for bit.
 """
 
 from __future__ import annotations
@@ -99,10 +99,9 @@ def check_group(names: list[str]) -> None:
         tuples = by_hand({"pairs": 2, "triples": 3, "quadruples": 4}[name])
         if basis.dim != tuples or basis.certificate.status != "proved":
             raise SystemExit(f"rubik: {basis}, and {tuples} by hand")
-        print(
-            f"{space}: {space.shape[0] * space.shape[1]:,} entries, {basis.dim} maps, {basis.certificate.status}; by hand {tuples}"
-        )
-    print(rc.decompose(CUBE.group.rep))
+        entries = space.shape[0] * space.shape[1]
+        print(f"{space}: {entries:,} entries, {basis.dim} maps, {basis.certificate.status}; by hand {tuples}")
+    print("the stickers are", rc.decompose(CUBE.group.rep))
 
 
 def places(rep: rc.Rep, k: int) -> np.ndarray:
@@ -261,9 +260,7 @@ def draw(path: Path) -> None:
     figure = Figure(figsize=(3 * len(parts), 5), layout="constrained")
     for sticker, axes in zip((0, 1), figure.subplots(2, len(parts)), strict=True):
         for ax, part in zip(axes, parts, strict=True):
-            values = part.projector[:, [sticker]]
-            values = np.asarray(values.todense() if hasattr(values, "todense") else values).real.ravel()
-            ax.imshow(unfolded(values, np.zeros(6)), cmap="RdBu_r", vmin=-0.5, vmax=0.5)
+            ax.imshow(unfolded(part.projector.to_numpy()[:, sticker], np.zeros(6)), cmap="RdBu_r", vmin=-0.5, vmax=0.5)
             ax.set_title(f"sticker {sticker} in {part.multiplicity} x {part.irrep.dim} {part.irrep.type}", fontsize=9)
             ax.set_axis_off()
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """Maps of 3-D vectors whose symmetry under rotations is nearly right, from strict to free, and how far from it they can be.
 
-    python examples/softness/vectors.py                       # two networks, three seeds, six softnesses: a minute on one thread
+    python examples/softness/vectors.py                       # two networks, three seeds, five softnesses: a minute on one thread
     python examples/softness/vectors.py --networks linear --seeds 1 --steps 100 --out vectors.png
 
 Five unit vectors v0 ... v4 of any direction go in, as in the SO(3) example of the public code of Rahman et al.; one vector goes

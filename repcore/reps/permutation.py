@@ -72,7 +72,8 @@ def grid(group: Group, k: int | Sequence[int], *, spatial: Rep | None = None, ap
     ``repr`` say: on rough patterns a whole turn is as far from the identity as can be, at distance 2. Their strict space is a
     trap: it is what commutes with these matrices, and not with rotations. A rotation by finite differences leaves k patterns of a
     k x k grid alone, near radial functions where those are smooth; interpolated images at several angles share even less, one
-    pixel or a constant. Where strict is wanted take ``rc.kernels``, which samples functions on which rotations really act.
+    pixel or a constant. Where strict is wanted take ``rc.functions``, a space of functions on which rotations really act, or
+    ``rc.kernels`` for convolutions.
 
     Raises:
         DeclarationError: sizes that are no integers >= 1, or not one for each direction.

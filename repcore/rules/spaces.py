@@ -31,11 +31,9 @@ def space_of(site: Site) -> Hom | FunctionMaps | None:
     """
     if site.plan is None:
         return None
-    if isinstance(site.rule.maps, FunctionMaps):
-        return site.rule.maps if site.rule.maps.shape == site.plan.shape and plan(site.rule.maps) == site.plan else None
     maps = getattr(site.rule.maps, "space", site.rule.maps)
     for space in (maps, site.space):
-        if isinstance(space, Hom) and space.shape == site.plan.shape and plan(space) == site.plan:
+        if isinstance(space, Hom | FunctionMaps) and space.shape == site.plan.shape and plan(space) == site.plan:
             return space
     space = site.space
     size = tuple(n for n, axis in zip(site.slot.shape, site.rule.letters or site.slot.axes, strict=True) if axis == "s")

@@ -140,10 +140,8 @@ def test_segments_are_rows_of_one_length() -> None:
     scaled = lot.cut(lot.spread(numbers) * matrix)
     # Powers of two do not round.
     assert all(torch.equal(a, n * b) for a, n, b in zip(scaled, [1, 1, 2, 4, 4], tensors, strict=True))
-    totals = [sum(t.sum().item() for t in tensors[:2]), tensors[2].sum().item(), tensors[4].sum().item()]
-    assert torch.allclose(
-        lot.sums(matrix), torch.tensor(totals, dtype=torch.float64), rtol=0, atol=1e4 * torch.finfo(torch.float64).eps
-    )
+    totals = torch.stack([tensors[0].sum() + tensors[1].sum(), tensors[2].sum(), tensors[4].sum()])
+    assert torch.allclose(lot.sums(matrix), totals, rtol=0, atol=1e4 * torch.finfo(totals.dtype).eps)
 
 
 def test_an_error_in_the_loss_leaves_the_gradients_of_training() -> None:
@@ -320,6 +318,19 @@ def test_homotopies_take_part() -> None:
     assert not any(isinstance(m, rct.Homotopy) for m in ace.fold().modules())
     with pytest.raises(rc.IncompatibleError):
         rct.Homotopy(nn.Linear(2, 2), 3)
+
+
+def test_gamma_of_a_homotopy_has_a_gradient_at_zero() -> None:
+    model = rct.Homotopy(nn.Identity(), torch.square, 0.0)
+    ace = rct.ACE(model, controller=rc.Proximal(0.0), every=1)
+    # Signs of zeros too, and what overflows does not spoil it.
+    for x in (torch.tensor([1e30]), torch.tensor([-0.0, 0.0, -2.0, 1.0])):
+        y = model(x)
+        assert torch.equal(y, x)
+        assert torch.equal(torch.signbit(y), torch.signbit(x))
+    y.sum().backward()
+    ace.step()
+    assert ace.gamma["model"].item() == pytest.approx(-0.1 * 5)
 
 
 def test_folded_models_are_plain() -> None:

@@ -180,3 +180,15 @@ def test_options_that_make_no_sense_are_refused_in_jax(options: dict[str, Any]) 
         rcj.ace(weights(), RULES, symmetry=D4, **options)
     with pytest.raises(rc.IncompatibleError):
         rcj.ace(weights(), RULES, symmetry=D4).expand(weights(), {})
+
+
+@pytest.mark.parametrize("per", PERS)
+def test_gamma_has_a_gradient_at_zero(per: str) -> None:
+    both = Both(per=per)
+    zero = {name: 0 * gamma for name, gamma in both.state.gamma.items()}
+    both.ace.gamma = 0.0
+    both.torch_loss().backward()
+    for of_gamma in (jax.grad(both.jax_loss, argnums=1), jax.jit(jax.grad(both.jax_loss, argnums=1))):
+        flat = np.concatenate([np.asarray(g) for g in of_gamma(both.split, zero).values()])
+        assert abs(flat).max() > 1e-3
+        assert np.allclose(both.ace._family.gradient.numpy(), flat, rtol=0, atol=BOUND * max(1, abs(flat).max()))

@@ -271,6 +271,29 @@ def test_a_torch_model_is_left_as_it_was() -> None:
     assert all(p.requires_grad and p.grad is None for p in model.parameters())
 
 
+@pytest.mark.parametrize("how", ["symmetrize", "soften", "ACE"])
+def test_measuring_does_not_write_into_the_parameters_that_weights_are_formed_from(how: str) -> None:
+    made, n = Torch(), net("D4")
+    torch, rct = made.torch, made.rct
+    model = made.model(n, n.broken("first", 0.1))
+    match how:
+        case "symmetrize":
+            rct.symmetrize(model, n.rules)
+        case "soften":
+            rct.soften(model, n.rules, softness=0.3)
+        case _:
+            for gamma in rct.ACE(model, n.rules).gamma.values():
+                gamma.data.fill_(0.5)
+    before = {k: v.clone() for k, v in model.state_dict().items() if torch.is_tensor(v)}
+    places = [p.data_ptr() for p in model.parameters()]
+    report = rct.measure(model, n.X, n.Y, n.data())
+    assert all(torch.equal(v, model.state_dict()[k]) for k, v in before.items())
+    assert [p.data_ptr() for p in model.parameters()] == places
+    assert rct.measure(model, n.X, n.Y, n.data()) == report
+    if how != "symmetrize":
+        assert report.projected < 1e-9 < report.error  # the weights were replaced nevertheless
+
+
 def test_a_constrained_model_needs_no_rules() -> None:
     made, n = Torch(), net("D4")
     model = made.rct.symmetrize(made.model(n, n.broken("first", 0.1)), n.rules)

@@ -66,6 +66,30 @@ def test_the_pedestrians_run(loaded: Callable[[Path], ModuleType], tmp_path: Pat
     assert out.stat().st_size > 5_000
 
 
+@pytest.mark.slow
+def test_soft_maps_of_vectors_explain_more() -> None:
+    rows = vectors(run_example("vectors.py"))
+    assert len(rows) == 30
+    for seed in range(3):
+        strict, soft, free = (rows["deep", s, seed][0] for s in (0.0, 0.1, 1.0))
+        assert soft > max(strict, free) + 5
+    # One layer meets its bound almost.
+    assert all(error <= bound < 2 * error for (name, s, _), (_, error, bound) in rows.items() if name == "linear" and s > 0)
+
+
+@pytest.mark.slow
+def test_soft_forecasts_are_nearer_than_strict_and_free_ones() -> None:
+    text = run_example("trajectories.py")
+    rows = trajectories(text)
+    chosen = re.findall(r"^seed (\d+): validation chooses softness ([\d.]+), ADE ([\d.]+)", text, re.MULTILINE)
+    assert [int(seed) for seed, _, _ in chosen] == [0, 1, 2]
+    for seed, softness, ade in chosen:
+        strict, free = (rows[s, int(seed)] for s in (0.0, 1.0))
+        assert 0 < float(softness) < 1
+        assert float(ade) < min(strict["ade"], free["ade"])
+        assert strict["largest"] < 1e-10 < rows[float(softness), int(seed)]["error"] < free["error"]
+
+
 def test_what_is_not_equivariant_is_seen(loaded: Callable[[Path], ModuleType]) -> None:
     of_vectors, of_walks = (loaded(FOLDER / f"{name}.py") for name in ("vectors", "trajectories"))
     torch.manual_seed(0)

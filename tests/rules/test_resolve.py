@@ -288,3 +288,66 @@ def test_a_mistake_in_a_rule_is_found_when_the_file_is_loaded(tmp_path, line, me
     path.write_text(FILE + line)
     with pytest.raises(rc.SpecError, match=re.escape(message)):
         rc.load(path)
+
+
+SO2 = rc.SO(2)
+PATCH = slot("l.weight", (5, 3, 6, 6), "oiss", kind="conv")
+
+
+@pytest.mark.parametrize("rule", ["3*functions(6) >> 5*1", "(1 + 2*1) * functions( 6 , band = 0.8 ) >> 5*1", "maps", "rule"])
+def test_a_patch_embedding_is_maps_of_functions_on_the_patch(rule):
+    one = rc.trivial(SO2)
+    maps = 3 * rc.functions(SO2, 6) >> 5 * one
+    given = {"maps": maps, "rule": rc.Rule(maps)}.get(rule, rule)
+    found = rc.resolve({"l": given}, [PATCH, slot("l.bias", (5,), "o", kind="conv")], SO2)
+    assert [(s.plan, s.after) for s in found] == [
+        (rc.plan(maps), 3 * 5 * rc.plan(rc.functions(SO2, 6) >> one).dim),
+        (rc.plan(one >> 5 * one), 5),
+    ]
+    assert [rc.space_of(s) for s in found] == [maps, one >> 5 * one]
+
+
+def test_position_embeddings_are_maps_of_functions_on_the_tokens():
+    table = slot("l", (1, 50, 4), "", kind="tensor")
+    (found,) = rc.resolve({"l": "functions(7, band=0.7, tokens=1) >> 4*1"}, [table], SO2)
+    maps = rc.space_of(found)
+    assert maps == (rc.functions(SO2, 7, band=0.7, tokens=1) >> 4 * rc.trivial(SO2))
+    w = np.random.default_rng(0).standard_normal((1, 50, 4))
+    done = found.view.write(found.plan.project(found.view.read(w)))
+    assert np.array_equal(done[:, 0], w[:, 0])
+    cells = done[0, 1:].reshape(7, 7, 4)
+    assert np.abs(np.rot90(cells) - cells).max() < 1e-13
+
+
+@pytest.mark.parametrize(
+    ("rule", "error", "message"),
+    [
+        ("functions(6) >> 5*1", rc.IncompatibleError, "108 to 5 features"),
+        ("3*functions(5) >> 5*1", rc.IncompatibleError, "108 to 5 features"),
+        ("3*functions() >> 5*1", rc.SpecError, "begins with no size"),
+        ("3*functions(6, 7) >> 5*1", rc.SpecError, "'7' is no option"),
+        ("3*functions(6, band=0.5, band=0.5) >> 5*1", rc.SpecError, "stands twice"),
+        ("3*functions(6, band=two) >> 5*1", rc.SpecError, "is no option"),
+        ("3*functions(6, degree=9) >> 5*1", rc.SpecError, "degree: expected"),
+        ("3*functions(6, tokens=1) >> 5*1", rc.SpecError, "tokens stand before"),
+        ("Q*functions(6) >> 5*1", rc.SpecError, "left of >>"),
+        ("3*functions(6) >> 5*Q", rc.SpecError, "right of >>"),
+        ("functions(6)*3 >> 5*1", rc.SpecError, "left of >>"),
+    ],
+)
+def test_maps_of_functions_that_do_not_fit_or_read(rule, error, message):
+    with pytest.raises(error, match=message):
+        rc.resolve({"l": rule}, [PATCH], SO2)
+    if error is rc.SpecError:
+        return
+    assert rc.Spec(SO2, rules={"l": rule}).rules["l"] == rule
+
+
+def test_a_file_with_maps_of_functions(tmp_path):
+    path = tmp_path / "vit.toml"
+    path.write_text('[group]\nbuiltin = "SO(2)"\n[rules]\n"l" = "3*functions(6) >> 5*1"\n')
+    spec = rc.load(path)
+    assert rc.resolve(spec, [PATCH])[0].plan == rc.plan(3 * rc.functions(SO2, 6) >> 5 * rc.trivial(SO2))
+    path.write_text(path.read_text().replace("(6)", "(6, band=7)"))
+    with pytest.raises(rc.SpecError, match="band: expected a share"):
+        rc.load(path)
