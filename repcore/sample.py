@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import sqrt
+from math import prod, sqrt
 
 import numpy as np
 
@@ -124,12 +124,17 @@ def sample(group: Group, count: int = 64, *, seed: int = 0, reach: float = 1.0) 
     rng = np.random.default_rng(seed)
     draws: list[_Draw] = []
     kinds: list[str] = []
+    orders: list[int] = []
     for factor, numbers in _factors(group):
-        draw, how = _sampler(factor, rng, reach)
+        draw, how, order = _sampler(factor, rng, reach)
         draws.append(lambda draw=draw, numbers=numbers: [tuple((numbers[i], a) for i, a in x) for x in draw()])
-        kinds.append(how)
+        if order:
+            orders.append(order)
+        else:
+            kinds.append(how)
     found = tuple(Word(group, [letter for draw in draws for letter in draw()]) for _ in range(count))
-    return Samples(group, found, "; ".join(dict.fromkeys(kinds)))
+    uniform = [f"uniform over the {prod(orders)} elements{' of the finite factors' if kinds else ''}"] if orders else []
+    return Samples(group, found, "; ".join(dict.fromkeys([*kinds, *uniform])))
 
 
 def _factors(group: Group) -> Iterator[tuple[Group, list[int]]]:
@@ -142,11 +147,12 @@ def _factors(group: Group) -> Iterator[tuple[Group, list[int]]]:
         finite, lie = finite + n, lie + m
 
 
-def _sampler(group: Group, rng: np.random.Generator, reach: float) -> tuple[_Draw, str]:
+def _sampler(group: Group, rng: np.random.Generator, reach: float) -> tuple[_Draw, str, int]:
+    """How to draw an element, that in words, and of how many it is one where it is uniform; else 0."""
     lie = _lie(group)
     table = _listed(Group(discrete=group.discrete, dim=group.dim) if lie else group) if group.discrete else None
     if not lie and (table is not None or not group.discrete):
-        return (lambda: _uniform(table, rng)), f"uniform over the {table.order if table else 1} elements"
+        return (lambda: _uniform(table, rng)), "uniform", table.order if table else 1
     compact = _is_compact(group)
     turns = lie if compact else [i for i in lie if _is_antisymmetric(group, i)]
     rest = [i for i in lie if i not in turns]
@@ -162,8 +168,8 @@ def _sampler(group: Group, rng: np.random.Generator, reach: float) -> tuple[_Dra
         return letters
 
     if table is None and group.discrete:
-        return draw, f"words of {_WALK if compact else _SHORT} letters, not uniform"
-    return draw, "nearly Haar" if compact else f"a bounded piece, of norm {reach:g}"
+        return draw, f"words of {_WALK if compact else _SHORT} letters, not uniform", 0
+    return draw, "nearly Haar" if compact else f"a bounded piece, of norm {reach:g}", 0
 
 
 def _uniform(table: Elements | None, rng: np.random.Generator) -> list[Letter]:

@@ -102,7 +102,13 @@ def _checked(param: Array, name: str, project: Projector, layout: str) -> Array:
             "(V.realify()), or a complex parameter"
         )
     note = ", transposed by layout='in_out'," if layout == "in_out" else ""
-    return as_matrix(_turned(param, layout), project.shape, f"{name!r}{note}")
+    matrix = _turned(param, layout)
+    if layout == "out_in" and matrix.shape[-2:] == project.shape[::-1] != project.shape:
+        raise IncompatibleError(
+            f"{name!r} has shape {matrix.shape}, the transpose of a map of this space, (dim Y, dim X) = {project.shape}; "
+            "kernels of flax are stored so, say layout='in_out'"
+        )
+    return as_matrix(matrix, project.shape, f"{name!r}{note}")
 
 
 def _turned(array: Array, layout: str) -> Array:

@@ -16,6 +16,7 @@ import repcore as rc
 from repcore import IncompatibleError, RepcoreWarning
 from repcore_torch import maps
 from repcore_torch.digest import Digested
+from repcore_torch.projector import check_tensor
 from repcore_torch.sharded import gathered
 from repcore_torch.tables import FourierTable, LayerTable, PanelTable, Table, Tables, tables_of, working_dtype
 
@@ -155,6 +156,7 @@ class Linear(Digested):
 
     def forward(self, x: Tensor) -> Tensor:
         """y = W x + b, (..., dim X) -> (..., dim Y)."""
+        check_tensor(x, "x")
         if x.ndim < 1 or x.shape[-1] != self.shape[1]:
             raise IncompatibleError(f"x has shape {tuple(x.shape)}; the layer needs (..., {self.shape[1]})")
         if self.plan.is_complex and not x.is_complex():

@@ -18,7 +18,7 @@ from repcore_torch import maps
 from repcore_torch.digest import Digested
 from repcore_torch.tables import Table, Tables, tables_of, working_dtype
 
-__all__ = ["Projector", "as_matrix", "project", "project_", "projector_of", "tensor_of"]
+__all__ = ["Projector", "as_matrix", "check_tensor", "project", "project_", "projector_of", "tensor_of"]
 
 
 class Projector(Digested):
@@ -107,6 +107,7 @@ class Projector(Digested):
 
     def expand(self, theta: Tensor) -> Tensor:
         """sum_a theta_a B_a, (..., dim) -> (..., dim Y, dim X): the equivariant map with these coefficients."""
+        check_tensor(theta, "theta")
         if theta.ndim < 1 or theta.shape[-1] != self.dim:
             raise IncompatibleError(f"theta has shape {tuple(theta.shape)}; the space needs (..., {self.dim})")
         return self._run(maps.expand, theta)
@@ -196,8 +197,9 @@ def _cached(space: Any) -> Projector:
 def as_matrix(W: Tensor, shape: tuple[int, int], name: str) -> Tensor:
     """W as (..., dim Y, dim X); a vector (dim Y,) becomes a column where dim X is 1.
 
-    Raises IncompatibleError with the name, the shape and the expected shape if it is neither.
+    Raises IncompatibleError with the name, the shape and the expected shape if it is neither, or no tensor.
     """
+    check_tensor(W, name)
     if W.ndim >= 2 and tuple(W.shape[-2:]) == shape:
         return W
     if shape[1] == 1 and tuple(W.shape) == shape[:1]:
@@ -206,6 +208,12 @@ def as_matrix(W: Tensor, shape: tuple[int, int], name: str) -> Tensor:
     raise IncompatibleError(
         f"{name} has shape {tuple(W.shape)}; a map of this space has shape (dim Y, dim X) = {shape}, so give {rule}"
     )
+
+
+def check_tensor(value: object, name: str) -> None:
+    """IncompatibleError unless a value is a tensor."""
+    if not isinstance(value, Tensor):
+        raise IncompatibleError(f"{name}: expected a tensor, got {type(value).__name__}; torch.as_tensor makes one of an array")
 
 
 def tensor_of(module: nn.Module, name: str, maps: Any) -> Tensor:

@@ -63,7 +63,7 @@ def graph_of(model: nn.Module, leaves: Collection[Any]) -> tuple[nn.Module, fx.G
     except Exception as error:  # whatever a forward makes of a symbol
         raise IncompatibleError(
             f"model: torch.fx cannot follow its forward: {error}. Put what branches on values into a module of its own, and say "
-            "lipschitz={ThatModule: ...}"
+            "lipschitz={ThatModule: ...}; a model of several inputs into one that takes them as one tensor"
         ) from error
     return root, graph
 

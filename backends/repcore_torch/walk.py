@@ -59,7 +59,8 @@ class Walk:
             if rep is not None and not all(f.is_orthogonal for f in rc.fields(rep)):
                 raise refuse(
                     repr(site.path),
-                    f"maps {site.label}, which is not orthogonal: group elements change norms; use V.orthogonalised()",
+                    f"maps {site.label}, which is not orthogonal: group elements change norms; a compact group can be "
+                    "declared in orthonormal coordinates, to which V.orthogonalised().change leads",
                 )
 
     def spatial(self, directions: int) -> rc.Rep | None:

@@ -52,9 +52,9 @@ WAYS = ("dense", "augmentation", "penalty", "soft", "strict")
 NAMES = ("U", "U'", "L", "L'", "F", "F'", "R", "R'", "B", "B'", "D", "D'")
 COUNT, STEPS, EVERY, DEPTH = 600, 200, 20, 4
 AMOUNTS = {"penalty": (0.1, 1.0, 10.0), "soft": (0.03, 0.1, 0.3)}  # to choose from: weights, softnesses
-RATES = (1e-3, 3e-3, 1e-2)
+RATES = (1e-3, 3e-3, 1e-2, 3e-2)
 # Rate, and weight or softness, chosen with --tune.
-CHOSEN = {"dense": (3e-3, 0.0), "augmentation": (3e-3, 0.0), "penalty": (3e-3, 1.0), "soft": (3e-3, 0.1), "strict": (3e-3, 0.0)}
+CHOSEN = {"dense": (1e-3, 0.0), "augmentation": (3e-2, 0.0), "penalty": (3e-2, 0.1), "soft": (1e-2, 0.03), "strict": (3e-2, 0.0)}
 
 
 class Cubes(NamedTuple):

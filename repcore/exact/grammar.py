@@ -136,6 +136,8 @@ class _Parser:
                 problem = f"the character {self.text[position]!r} is not part of the grammar"
                 if self.text[position] == "^":
                     problem += "; write ** for a power"
+                elif self.text[position] == ">":
+                    problem += "; between the two sides of a space stands >>, X >> Y"
                 else:
                     problem += "; use digits, names, + - * / ** ( ) and ,"
                 raise self.fail(position, problem)

@@ -303,7 +303,7 @@ def matrix(entries: Any, where: str = "matrix", *, allow_floats: bool = False) -
             shape = cast(tuple[int, int], tuple(int(n) for n in coo.shape))
             return from_coo(shape, QQ, coo.row, coo.col, _integers(coo.data), 1)
         entries = coo.toarray()
-    if hasattr(entries, "dtype") and entries.ndim == 2 and entries.dtype.kind in "iu":
+    if getattr(getattr(entries, "dtype", None), "kind", "") in ("i", "u") and entries.ndim == 2:  # tensors have no kind
         rows, cols = np.nonzero(entries)
         return from_coo(entries.shape, QQ, rows, cols, _integers(entries[rows, cols]), 1)
     given: object = entries.tolist() if hasattr(entries, "tolist") else entries

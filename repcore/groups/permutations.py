@@ -46,7 +46,10 @@ def parse_permutation(value: Sequence[int] | str, where: str) -> tuple[int, ...]
     try:
         images = tuple(_point(x, f"{where}[{i}]") for i, x in enumerate(cast(Sequence[Any], value)))
     except TypeError:
-        raise DeclarationError(f"{where}: expected a list of images or a string of cycles, got {value!r}") from None
+        raise DeclarationError(
+            f"{where}: expected a list of images or a string of cycles, got {value!r}; a single permutation is a list of one, "
+            "[[1, 2, 0]]"
+        ) from None
     if sorted(images) != list(range(len(images))):
         missing = sorted(set(range(len(images))) - set(images))
         raise DeclarationError(

@@ -60,4 +60,6 @@ def make_function_plan(maps: FunctionMaps, solve: Callable[[Hom], EquivariantBas
             cols = np.arange(f.tokens, dtype=np.int64).reshape(-1, 1)
             blocks.append(Block(w.positions, frozen(cols), frozen(order), Factor(frozen(np.ascontiguousarray(q)))))
     is_complex = any(not m.field.is_real for x in (f.values, maps.codomain) for a in atoms(x) for m in a.rep.matrices)
-    return Plan(maps.shape, start, tuple(blocks), maps.digest, is_complex, approximate=sampled_on(f.sizes) if f.error else "")
+    return Plan(
+        maps.shape, start, tuple(blocks), maps.digest, is_complex, approximate=sampled_on(f.sizes) if f.sampling_error else ""
+    )

@@ -167,13 +167,13 @@ class FunctionSpace:
         return np.asarray(np.linalg.svd(exact, compute_uv=False), np.float64)
 
     @cached_property
-    def error(self) -> float:
+    def sampling_error(self) -> float:
         """The error of sampling: the spectral norm of the exact values at the cells minus :attr:`samples`; 0 for polynomials.
 
         For an orthogonal group, an equivariant M and its weight W = M @ analysis, the image x of a function with coefficients c,
-        and the image x_g of the same function moved by g,
+        and the image x_g of the same function moved by g::
 
-            |W x_g - rho_Y(g) W x|  <=  2 error |W|_2 |c|,        since W samples rho(g) = rho_Y(g) W samples.
+            |W x_g - rho_Y(g) W x|  <=  2 sampling_error |W|_2 |c|        since W samples rho(g) = rho_Y(g) W samples.
         """
         return float(np.abs(self._singular - 1).max()) if self.degree is None else 0.0
 
@@ -257,7 +257,7 @@ class FunctionSpace:
         lines.append(
             f"{self.dim} functions on {self.cells} cells{disc}; {self.cells - self.dim} dimensions of images are not reached"
         )
-        lines.append(f"error of sampling {self.error:.2g}, condition {self.condition:.3g}")
+        lines.append(f"error of sampling {self.sampling_error:.2g}, condition {self.condition:.3g}")
         return "\n".join(lines)
 
     def __str__(self) -> str:
@@ -348,7 +348,8 @@ def functions(
 
     The representation is exact, and solved exactly: strict maps of SO(2) to invariants see the functions of frequency 0, one for
     each radial profile. What is approximate is how cells see the functions: harmonic ones have an error of sampling that is
-    stated, :attr:`FunctionSpace.error`, and polynomials none. With the band at 0.5, 0.7, 0.8, 0.9 it is 0.002, 0.008, 0.02, 0.04
+    stated, :attr:`FunctionSpace.sampling_error`, and polynomials none. With the band at 0.5, 0.7, 0.8, 0.9 it is 0.002, 0.008, 0.02,
+    0.04
     on 16 x 16 cells, for 34, 67, 92, 117 functions; it depends little on the size.
 
     The weight of a patch embedding is W = M @ analysis + remainder, M a map of coefficients, and the remainder what no

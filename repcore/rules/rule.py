@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from pathlib import PurePath
 from typing import Any, cast
 
 from repcore.basis import EquivariantBasis
@@ -93,6 +94,7 @@ def read_rules(rules: Any, symmetry: Spec | Group | None = None) -> list[tuple[K
     if not isinstance(rules, Mapping):
         raise IncompatibleError(
             f"rules: expected a mapping such as {{'layer1.*': X >> Y}}, or a spec with [rules], got {type(rules).__name__}"
+            + ("; rc.load(path) reads the spec of a file" if isinstance(rules, str | PurePath) else "")
         )
     if not rules:
         raise IncompatibleError("rules: there are none; write {'layer1': X >> Y}, or [rules] in the file of the symmetry")

@@ -34,6 +34,7 @@ _BUILTINS: dict[str, int] = {
     **dict.fromkeys(("cyclic", "dihedral", "quaternion"), 1_000),
     **dict.fromkeys(("icosahedral", "lorentz", "octahedral", "tetrahedral"), 0),
 }
+_SHORT = {"A": "alternating", "C": "cyclic", "D": "dihedral", "S": "symmetric"}  # as in books: D4
 _FULL = ("icosahedral", "lorentz", "octahedral", "tetrahedral")
 _KINDS = ("builtin", "permutations", "discrete", "lie", "product")
 _NAMES = 2000
@@ -87,7 +88,9 @@ def _builtin(value: object, where: str) -> Group:
         raise SpecError(f'{where}: {shorten(text)!r} is not the name of a group; write it as in "SO(3)" or "lorentz(full)"')
     name = node.id if isinstance(node, Name) else node.name
     if name not in _BUILTINS:
-        raise SpecError(f"{where}: no group is called {shorten(name)!r}{hint(name, sorted(_BUILTINS))}")
+        short = re.fullmatch("([ACDS])_?([1-9][0-9]{0,4})", name)
+        meant = f"; did you mean '{_SHORT[short[1]]}({short[2]})'?" if short else hint(name, sorted(_BUILTINS))
+        raise SpecError(f"{where}: no group is called {shorten(name)!r}{meant}")
     make: Callable[..., Group] = getattr(constructors, name)
     args: tuple[Node, ...] = node.args if isinstance(node, Call) else ()
     if name in _FULL:

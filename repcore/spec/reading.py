@@ -83,7 +83,9 @@ def _rules(data: object, group: Group, scope: Scope, maps: dict[str, Hom], where
         options = cast(dict[str, Any], entry) if isinstance(entry, dict) else {"maps": entry}
         for name, value in options.items():
             if name not in RULE_OPTIONS:
-                raise SpecError(f"{place}: there is no option {shorten(name)!r}{hint(name, RULE_OPTIONS)}")
+                is_map = isinstance(value, str) and ">>" in value
+                dotted = f'; a pattern with dots is quoted, "{shorten(pattern)}.{shorten(name)}" = ...' if is_map else ""
+                raise SpecError(f"{place}: there is no option {shorten(name)!r}{dotted or hint(name, RULE_OPTIONS)}")
             if not isinstance(value, RULE_OPTIONS[name]) or isinstance(value, bool):
                 kind = "a whole number" if RULE_OPTIONS[name] is int else "a text"
                 raise SpecError(f"{place}.{name}: expected {kind}, got {shorten(repr(value))}")
@@ -107,7 +109,8 @@ def _maps(text: str, group: Group, scope: Scope, where: str) -> Hom | FunctionMa
 
 def _map(text: object, scope: Scope, where: str) -> Hom:
     if not isinstance(text, str):
-        raise SpecError(f'{where}: expected a text such as "X >> Y", got {shorten(repr(text))}')
+        dotted = '; a name with a dot is quoted, "first.weight" = "X >> Y"' if isinstance(text, dict) else ""
+        raise SpecError(f'{where}: expected a text such as "X >> Y", got {shorten(repr(text))}{dotted}')
     sides = text.split(">>")
     if len(sides) != 2:
         raise SpecError(f'{where}: {shorten(text)!r} has {len(sides) - 1} ">>"; write "X >> Y" for the maps from X to Y')

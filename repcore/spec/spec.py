@@ -49,6 +49,10 @@ class Spec:
     >>> spec = Spec(G, {"X": 2 * G.rep}, {"layer": G.rep >> 2 * G.rep})
     >>> spec.reps["X"].dim, list(spec.maps)
     (4, ['layer'])
+    >>> print(spec)
+    group D4
+    X = 2*V, dimension 4
+    layer: V >> 2*V, 4 x 2
     >>> spec
     Spec(dihedral(4), reps={'X': 2 * dihedral(4).rep}, maps={'layer': Hom(dihedral(4).rep, 2 * dihedral(4).rep)})
     """
@@ -86,6 +90,13 @@ class Spec:
     def __repr__(self) -> str:
         rules = f", rules={self.rules!r}" if self.rules else ""
         return f"Spec({self.group!r}, reps={self.reps!r}, maps={self.maps!r}{rules})"
+
+    def __str__(self) -> str:
+        lines = [f"group {self.group}"]
+        lines += [f"{name} = {rep}, dimension {rep.dim}" for name, rep in self.reps.items()]
+        lines += [f"{name}: {space}, {space.shape[0]} x {space.shape[1]}" for name, space in self.maps.items()]
+        lines += [f"rule {name!r}: {rule if isinstance(rule, str) else dict(rule)}" for name, rule in self.rules.items()]
+        return "\n".join(lines)
 
 
 _MAP_NAME = re.compile("[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")

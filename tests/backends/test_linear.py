@@ -92,6 +92,7 @@ def test_to_linear_and_back() -> None:
         (lambda: rct.Linear(X, 3), "Y: expected a representation, got int"),
         (lambda: rct.Linear(X, rc.cyclic(4).rep), "group"),
         (lambda: made()(torch.zeros(3, Y.dim)), rf"x has shape \(3, {Y.dim}\); the layer needs \(..., {X.dim}\)"),
+        (lambda: made()(np.zeros((3, X.dim))), "x: expected a tensor, got ndarray"),
         (lambda: made().assign(torch.zeros(2, 2)), r"weight has shape \(2, 2\)"),
         (lambda: made(bias=False).assign(torch.zeros(Y.dim, X.dim), torch.zeros(Y.dim)), "bias has shape .* the layer has none"),
     ],

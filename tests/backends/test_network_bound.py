@@ -366,6 +366,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], dict[str, Any], str]] = {
     "a function": (lambda: Functional(torch.exp), {}, "exp.*Lipschitz"),
     "a product": (lambda: Functional(lambda y: y * y), {}, "mul.*Lipschitz"),
     "a part": (lambda: Functional(lambda y: y[:, :2]), {}, "getitem.*Lipschitz"),
+    "two inputs": (lambda: nn.Bilinear(4, 4, 4), {}, "takes them as one tensor"),
     "branches": (lambda: Functional(lambda y: y if y.sum() > 0 else -y), {}, "cannot follow"),
     "batch statistics": (
         lambda: nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4, track_running_stats=False)), {}, "statistics from the batch",

@@ -300,6 +300,12 @@ def test_an_integer_weight_is_refused(space: rc.Hom) -> None:
         rct.project(torch.ones(Y.dim, X.dim, dtype=torch.int64), space)
 
 
+@pytest.mark.parametrize("call", [rct.project, rct.penalty, lambda W, space: rct.Projector(space).coefficients(W)])
+def test_an_array_in_the_place_of_a_tensor_is_refused(space: rc.Hom, call: Any) -> None:
+    with pytest.raises(rc.IncompatibleError, match="W: expected a tensor, got ndarray; torch.as_tensor"):
+        call(np.ones((Y.dim, X.dim)), space)
+
+
 def test_constants_first_needed_in_inference_mode_serve_autograd() -> None:
     projector = rct.Projector(real_plan("0b"))
     W = torch.randn(1, 2, dtype=torch.complex128)

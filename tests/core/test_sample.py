@@ -154,6 +154,12 @@ def test_a_group_that_is_not_compact_is_sampled_on_a_bounded_piece() -> None:
     assert "bounded" in rc.sample(G, 2).how
 
 
+def test_the_order_of_a_product_is_that_of_all_of_it() -> None:
+    S4 = rc.symmetric(4)
+    assert rc.sample(S4 @ S4).how == "uniform over the 576 elements"
+    assert rc.sample(S4 @ rc.SO(3) @ S4).how == "nearly Haar; uniform over the 576 elements of the finite factors"
+
+
 def test_seeds_decide() -> None:
     assert rc.sample(rc.SO(3), 3) == rc.sample(rc.SO(3), 3, seed=0) != rc.sample(rc.SO(3), 3, seed=1)
 

@@ -105,6 +105,7 @@ def test_nodes_know_their_position_and_are_frozen() -> None:
         ("f()", ["position 2", "')'"]),
         ("2 V", ["position 2", "'V'", "operator"]),
         ("x ^ 2", ["position 2", "**"]),
+        ("x -> y", ["position 3", "stands >>, X >> Y"]),
         ("__import__('os')", ["position 11", "not part of the grammar"]),
         ("a.b", ["position 1"]),
         ("x[0]", ["position 1"]),

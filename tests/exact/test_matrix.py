@@ -390,6 +390,18 @@ def test_the_source_is_copied() -> None:
     assert m[0, 0] == 1
 
 
+class Foreign:
+    """A tensor: it has ndim, a dtype without a kind, and tolist."""
+
+    dtype, ndim = object(), 2
+
+    def __init__(self, rows: list[list[Any]]) -> None:
+        self.rows = rows
+
+    def tolist(self) -> list[list[Any]]:
+        return self.rows
+
+
 BAD = [
     (5, DeclarationError, "here"),
     ("1 0; 0 1", DeclarationError, "here"),
@@ -412,9 +424,14 @@ BAD = [
     ([[True]], NumberError, r"here\[0\]\[0\]"),
     (np.array([[1.5]]), NumberError, r"here\[0\]\[0\]"),
     (np.array([[True]]), NumberError, r"here\[0\]\[0\]"),
+    (Foreign([[0, 1.5]]), NumberError, r"here\[0\]\[1\].*3/2"),
     (sympy.Matrix([[sympy.Symbol("x")]]), NumberError, r"here\[0\]\[0\]"),
     (sympy.Matrix([[sympy.pi]]), NumberError, r"here\[0\]\[0\]"),
 ]
+
+
+def test_integers_of_a_framework_whose_dtypes_have_no_kind_are_taken() -> None:
+    assert matrix(Foreign([[0, -1], [1, 0]])) == matrix([[0, -1], [1, 0]])
 
 
 @pytest.mark.parametrize(("entries", "error", "place"), BAD, ids=[repr(row[0])[:30] for row in BAD])

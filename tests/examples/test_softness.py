@@ -75,12 +75,16 @@ def test_the_errors_of_the_regression() -> None:
 def test_a_network_that_is_not_invariant_is_seen(loaded: Callable[[Path], ModuleType]) -> None:
     import torch
 
-    digits, regression = (loaded(FOLDER / f"{name}.py") for name in ("digits", "regression"))
+    digits = loaded(FOLDER / "digits.py")
     torch.manual_seed(0)
-    data = (torch.randn(4, 1, 15, 15), torch.zeros(4, dtype=torch.long))
+    data = digits.Data(torch.randn(4, 1, 8, 8), torch.zeros(4, dtype=torch.long))
     error = digits.measure(digits.ResNet().eval(), data)[0]
     with pytest.raises(SystemExit, match="strict: scores differ"):
         digits.check("strict", error)
+
+
+def test_a_regression_that_is_not_invariant_is_seen(loaded: Callable[[Path], ModuleType]) -> None:
+    regression = loaded(FOLDER / "regression.py")
     moved = regression.invariance(regression.Net(regression.TASKS["lorentz"]), 0)
     with pytest.raises(SystemExit, match="a moved input changes"):
         regression.check("a moved input", moved)

@@ -84,6 +84,7 @@ BAD: list[tuple[Any, dict[str, Any], str, str]] = [
     (["(0 99999999999)"], {}, "generators[0]", "out of range"),
     ("(0 1)", {}, "generators", "['(0 1)']"),
     (7, {}, "generators", "list of permutations"),
+    ([1, 2, 0], {}, "generators[0]", "a single permutation is a list of one, [[1, 2, 0]]"),
     (["(0 1 2)"], {"degree": 2}, "generators", "degree=2"),
     ([[1, 0]], {"degree": 3}, "generators[0]", "acts on 3"),
     ([], {}, "degree", "at least one point"),

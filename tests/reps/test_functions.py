@@ -124,7 +124,9 @@ def test_analysis_and_basis(f: rc.FunctionSpace) -> None:
 
 def test_the_error_of_sampling_is_what_it_says(f: rc.FunctionSpace) -> None:
     exact = f.at(centres(f))
-    assert abs(np.linalg.norm(exact - f.samples, 2) - f.error) <= 64 * f.cells * EPS * max(1.0, float(np.abs(exact).max()))
+    assert abs(np.linalg.norm(exact - f.samples, 2) - f.sampling_error) <= 64 * f.cells * EPS * max(
+        1.0, float(np.abs(exact).max())
+    )
     outside = ~f.mask.ravel()
     assert not exact[outside].any()
     assert exact[f.mask.ravel()].any(axis=1).all()
@@ -145,12 +147,12 @@ def test_the_bound_of_the_error_holds_for_images_that_are_moved_exactly(name: st
         on_y = np.block([[np.ones((1, 1)), np.zeros((1, len(g)))], [np.zeros((len(g), 1)), g]])
         apart = float(np.linalg.norm(w @ (f.at(moved(g, q)) @ c) - on_y @ (w @ x)))
         worst = max(worst, apart / float(np.linalg.norm(w, 2) * np.linalg.norm(c)))
-    assert worst <= 2 * f.error + 64 * f.cells * EPS
+    assert worst <= 2 * f.sampling_error + 64 * f.cells * EPS
     # No empty promise: what is not strict is far above it.
     free = rng.standard_normal(maps.shape)
     g, _ = next(p for p in pairs(f, 12) if np.linalg.norm(p[0] - np.eye(len(p[0]))) > 0.5)
     apart = np.linalg.norm((free @ (f.at(moved(g, q)) @ c) - free @ x)[0])
-    assert apart > 2 * f.error * np.linalg.norm(free, 2) * np.linalg.norm(c) / 4
+    assert apart > 2 * f.sampling_error * np.linalg.norm(free, 2) * np.linalg.norm(c) / 4
 
 
 @pytest.mark.parametrize("name", HARMONIC)
@@ -184,7 +186,7 @@ def test_strict_maps_are_as_many_as_theory_says() -> None:
 def test_a_wider_band_has_more_functions_and_a_larger_error() -> None:
     found = [rc.functions(rc.SO(2), 16, band=b) for b in (0.5, 0.7, 0.8, 0.9)]
     assert [f.dim for f in found] == [34, 67, 92, 117]
-    errors = [f.error for f in found]
+    errors = [f.sampling_error for f in found]
     assert errors == sorted(errors)
     assert np.allclose(errors, [0.0022, 0.0082, 0.0214, 0.0443], rtol=0.05)
 
@@ -225,7 +227,7 @@ def test_equal_spaces_are_equal_and_shown_by_what_makes_them(f: rc.FunctionSpace
     assert maps != f
     assert f"{f} >> V" == str(maps)
     assert str(f.dim) in f.explain()
-    assert f"{f.error:.2g}" in f.explain()
+    assert f"{f.sampling_error:.2g}" in f.explain()
 
 
 def test_values_of_a_product_with_the_group() -> None:

@@ -199,6 +199,7 @@ def test_a_bias_of_an_unknown_layer_is_an_invariant():
         ({3: V >> V}, "neither a pattern of names nor a class"),
         ({}, "there are none"),
         ([V >> V], "expected a mapping"),
+        ("symmetry.toml", "got str; rc.load(path) reads the spec of a file"),
         ({"l": rc.plan(V >> V), "b": V >> V}, "'b' means no weight"),
     ],
 )

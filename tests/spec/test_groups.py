@@ -134,6 +134,7 @@ MISTAKES: list[tuple[Any, list[str]]] = [
     ({"builtin": 3}, ["a.toml: group.builtin: expected a text", "got 3"]),
     ({"builtin": ["SO(3)"]}, ["a.toml: group.builtin: expected a text", "got a list"]),
     ({"builtin": "dihedrel(4)"}, ["a.toml: group.builtin: no group is called 'dihedrel'; did you mean 'dihedral'"]),
+    ({"builtin": "D4"}, ["a.toml: group.builtin: no group is called 'D4'; did you mean 'dihedral(4)'?"]),
     ({"builtin": "named"}, ["a.toml: group.builtin: no group is called 'named'"]),
     ({"builtin": "__import__(1)"}, ["a.toml: group.builtin: no group is called '__import__'"]),
     ({"builtin": "__import__('os')"}, ["a.toml: group.builtin: cannot read", "position 11"]),

@@ -455,6 +455,7 @@ MAPS: list[tuple[Any, str, list[str]]] = [
     (3, "m", ['a.toml: maps.m: expected a text such as "X >> Y", got 3']),
     (None, "m", ["a.toml: maps.m: expected a text"]),
     ({}, "m", ["a.toml: maps.m: expected a text"]),
+    ({"weight": "V >> V"}, "m", ["a.toml: maps.m: expected a text", 'a name with a dot is quoted, "first.weight"']),
     ("vector >> vecto", "m", ["a.toml: maps.m, right of >>:", "the name 'vecto' is unknown; did you mean 'vector'?"]),
     ("vecto >> vector", "m", ["a.toml: maps.m, left of >>:", "did you mean 'vector'?"]),
     (" >> V", "m", ["a.toml: maps.m, left of >>:", "empty"]),
