@@ -176,6 +176,8 @@ def test_keep_equivariant_refuses(space: rc.Hom, W: np.ndarray, monkeypatch: pyt
         rcj.keep_equivariant({"dense/kernl": space}).init(params)
     with pytest.raises(rc.IncompatibleError, match=r"'dense/kernel', transposed.*\(8, 7\).*\(7, 8\)"):
         rcj.keep_equivariant({"dense/kernel": space}, layout="in_out").init(params)
+    with pytest.raises(rc.IncompatibleError, match=r"'dense/kernel'.*the transpose of a map.*say layout='in_out'"):
+        tx.init({"dense": {"kernel": jnp.asarray(W.T)}})
     with pytest.raises(rc.IncompatibleError, match="'out_in', 'in_out'"):
         rcj.keep_equivariant({}, layout="flax")
     monkeypatch.setitem(sys.modules, "optax", None)
