@@ -16,11 +16,11 @@ from repcore import IncompatibleError
 from repcore_torch.branch import Branch, Layer, rows_of
 from repcore_torch.constraint import attach
 from repcore_torch.digest import guard
-from repcore_torch.family import Family, quicken
+from repcore_torch.family import Family, moved_in, quicken
 from repcore_torch.fold import fold
 from repcore_torch.homotopy import Homotopy
 from repcore_torch.slots import slots_of
-from repcore_torch.surgery import source_of
+from repcore_torch.surgery import features_of, moves_of, source_of
 
 __all__ = ["ACE"]
 
@@ -129,6 +129,10 @@ class ACE:
         self._bounds, self._process_group = bounds, process_group
         self._until = None if steps is None else round(steps * (1 - freeze))
         homotopies = {name or "model": m for name, m in model.named_modules() if isinstance(m, Homotopy)}
+        if moved := [name for name, m in homotopies.items() if any(m is other for other in moved_in(model))]:
+            raise IncompatibleError(
+                f"model: another ACE moves the Homotopy {moved[0]!r} already; go on with that one, or begin with ace.fold()"
+            )
         found = () if rules is None else tuple(rc.resolve(rules, slots_of(model), symmetry))
         if not found and not homotopies:
             raise IncompatibleError(
@@ -402,7 +406,8 @@ def _attached(
             raise IncompatibleError(f"{site.path!r} has no space of maps, and cannot be split")
         if site.plan.is_complex and not tensor.is_complex():
             raise IncompatibleError(f"{site.path!r} is real and its space is complex: use V.realify(), or a complex weight")
-        branch = Branch(source_of(site), view, site.label, None, rows_of(site, per), tensor)
+        branch = Branch(source_of(site), view, site.label, features_of(site), rows_of(site, per), tensor)
+        branch.spatial = moves_of(site)
         # Several spaces of outputs in one layer, as in attention, have rows of their own.
         space = site.space.codomain if per in ("channel", "irrep") and site.space is not None else None
         groups.setdefault((site.slot.owner, space), []).append((site, module, name, branch, tensor))

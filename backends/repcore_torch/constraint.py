@@ -28,7 +28,12 @@ class Constraint(nn.Module):
         view: how a weight of that shape is read as maps (..., dim Y, dim X), a ``repcore.View``.
         label: the space as a text, for reports.
         maps: the space ``X >> Y`` of the features that the layer takes and gives, where that is known.
+
+    Attributes:
+        spatial: how the group moves the axes of a kernel, where its rule says it; None: by its own matrices.
     """
+
+    spatial: rc.Rep | None = None
 
     def __init__(self, space: Any, view: Any, label: str = "", maps: Any = None) -> None:
         super().__init__()

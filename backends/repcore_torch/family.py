@@ -14,7 +14,7 @@ from repcore_torch.branch import Branch, Layer
 from repcore_torch.homotopy import Homotopy
 from repcore_torch.together import Together, fits
 
-__all__ = ["Family", "forget", "quicken", "settle"]
+__all__ = ["Family", "forget", "moved_in", "quicken", "settle"]
 
 _READY = "_ready_"
 
@@ -202,6 +202,13 @@ def quicken(module: nn.Module, name: str) -> None:
         return slow.fget(self) if ready is None else ready
 
     setattr(type(module), name, property(found, slow.fset))
+
+
+def moved_in(model: nn.Module) -> list[Homotopy]:
+    """The homotopies of all families that have hooks in a model."""
+    hooks = [hook for module in model.modules() for hook in module._forward_pre_hooks.values()]
+    families = [family for hook in hooks if isinstance(family := getattr(hook, "__self__", None), Family)]
+    return [homotopy for family in families for homotopy in family.homotopies.values()]
 
 
 def settle(model: nn.Module) -> nn.Module:

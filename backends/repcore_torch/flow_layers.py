@@ -171,8 +171,7 @@ def _convolution(layer: Any, where: str, x: Flow, site: rc.Site, spatial: Callab
     window = Window(layer.kernel_size, layer.stride, layer.dilation, _padding(layer, where))
     if transposed and any(layer.output_padding):
         raise refuse(where, f"output_padding {layer.output_padding} adds cells at one side only; make it 0")
-    moves: Any = site.rule.spatial or spatial(n)
-    check_window(window, x.box, moves, where, transposed=transposed)
+    check_window(window, x.box, spatial(n), where, transposed=transposed)
     W, rest = _residual(layer, site)
     (norm, how), (distance, _) = (_kernel(layer, K, transposed) for K in (W, rest))
     repeated = _repeated(layer, window, x, where)

@@ -36,7 +36,8 @@ class Window:
 
 def each(value: Any, directions: int) -> tuple[Any, ...]:
     """One value for each axis."""
-    return tuple(value) if isinstance(value, tuple | list) else (value,) * directions
+    found = tuple(value) if isinstance(value, tuple | list) else (value,)
+    return found * directions if len(found) == 1 else found
 
 
 def check_window(
@@ -57,6 +58,8 @@ def check_window(
     Raises:
         IncompatibleError: they are taken elsewhere, or that is not known.
     """
+    if box is not None and len(box) != len(window.size):
+        raise refuse(where, f"windows of {len(window.size)} axes on images of {len(box)}: torch takes other axes for the cells")
     groups, reversed_axes = _moved(spatial, len(window.size))
     for name in ("stride", "dilation", "padding"):
         values = getattr(window, name)

@@ -88,7 +88,10 @@ def _weights(module: nn.Module) -> Iterator[tuple[str, Any]]:
 
 def _blocked(module: nn.Module, name: str, tensor: Any) -> str:
     if constraint_of(module, name) is not None:
-        return "is symmetrised already; fold the model, or begin with a fresh one, to symmetrise it by other rules"
+        return (
+            "is symmetrised already; fold the model, or begin with a fresh one, to symmetrise it by other rules; to measure it, "
+            "leave the rules out"
+        )
     if parametrize.is_parametrized(module, name):
         return "is parametrised already; a second parametrisation would stack silently"
     if isinstance(module, nn.RNNBase):

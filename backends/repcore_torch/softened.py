@@ -17,7 +17,7 @@ from repcore_torch.digest import guard
 from repcore_torch.levels import Levels, levels_of
 from repcore_torch.projector import as_matrix, tensor_of
 from repcore_torch.softening import Softening
-from repcore_torch.surgery import features_of, sites
+from repcore_torch.surgery import features_of, moves_of, sites
 
 __all__ = ["set_softness", "soften", "softenings"]
 
@@ -236,6 +236,7 @@ def _all(
         softening = Softening(
             levels, gains, site.view, learnable=learnable, profile=profile, label=site.label, maps=features_of(site)
         )
+        softening.spatial = moves_of(site)
         made.append((module, name, softening.to(tensor.device)))
     undo: list[Callable[[], Any]] = []
     try:

@@ -40,7 +40,12 @@ class Softening(Digested):
         profile: what a softness means, see ``repcore.gains_at``.
         label: the space as a text, for reports.
         maps: the space ``X >> Y`` of the features that the layer takes and gives, where that is known.
+
+    Attributes:
+        spatial: how the group moves the axes of a kernel, where its rule says it; None: by its own matrices.
     """
+
+    spatial: rc.Rep | None = None
 
     def __init__(
         self,

@@ -241,6 +241,11 @@ def features_of(site: rc.Site) -> rc.Hom | None:
     return maps if isinstance(maps, rc.Hom) and site.slot.role == "weight" and site.slot.kind != "attention" else None
 
 
+def moves_of(site: rc.Site) -> rc.Rep | None:
+    """How the group moves the axes of a kernel, where the rule of the site says it."""
+    return site.rule.spatial if isinstance(site.rule.spatial, rc.Rep) else None
+
+
 def _constrain(module: nn.Module, name: str, projector: Projector, site: rc.Site) -> Callable[[], None]:
     parameter: Any = getattr(module, name)
     before, gradient = parameter.detach(), parameter.grad
@@ -258,7 +263,9 @@ def _constrain(module: nn.Module, name: str, projector: Projector, site: rc.Site
         module._parameters.update({key: held[key] for key in order})
 
     try:
-        attach(module, name, Constraint(projector, site.view, site.label, features_of(site)))
+        constraint = Constraint(projector, site.view, site.label, features_of(site))
+        constraint.spatial = moves_of(site)
+        attach(module, name, constraint)
     except BaseException:
         undo()
         raise

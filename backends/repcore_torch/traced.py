@@ -10,7 +10,7 @@ from torch import Tensor, fx, nn
 
 from repcore import IncompatibleError
 
-__all__ = ["ROOT", "Watched", "graph_of", "layer_of", "path_of"]
+__all__ = ["ROOT", "Memory", "Watched", "graph_of", "is_hooked", "layer_of", "path_of"]
 
 # The model is a child of the root that is traced, so that a model which is one layer is a layer of the graph.
 ROOT = "model"
@@ -42,9 +42,44 @@ class _Tracer(fx.Tracer):
 
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
         # Those of ACE form weights once a pass. Here each weight is read by itself.
-        hooks = [*m._forward_pre_hooks.values(), *m._forward_hooks.values()]
-        ours = bool(hooks) and all(getattr(hook, "__module__", "").startswith("repcore_torch.") for hook in hooks)
-        return super().call_module(m, m.forward if ours else forward, args, kwargs)
+        hooks = _hooks_of(m)
+        return super().call_module(m, m.forward if hooks and not is_hooked(m) else forward, args, kwargs)
+
+
+def _hooks_of(m: nn.Module) -> list[Any]:
+    return [*m._forward_pre_hooks.values(), *m._forward_hooks.values()]
+
+
+def is_hooked(m: nn.Module) -> bool:
+    """Whether somebody else's hooks, or a forward of its own in place of that of its class, may change what a module gives."""
+    return "forward" in vars(m) or any(not getattr(hook, "__module__", "").startswith("repcore_torch.") for hook in _hooks_of(m))
+
+
+class Memory:
+    """Which node a node has become, where later ones wrote over it.
+
+    Nodes may lie in one place: then who writes over one of them changes the others, in a way that is only known for the one.
+    """
+
+    def __init__(self) -> None:
+        self._home: dict[str, str] = {}
+        self._now: dict[str, str | None] = {}
+
+    def read(self, name: str) -> str | None:
+        """The node that holds what a reader finds there; None where that is not known."""
+        return self._now.get(name, name)
+
+    def place(self, name: str, source: str) -> None:
+        """A node that may lie where another one does."""
+        self._home[name] = self._home.get(source, source)
+
+    def write(self, name: str, source: str) -> None:
+        """A node that wrote over another one, and lies there."""
+        self.place(name, source)
+        home, over = self._home[name], self.read(source)
+        for other in [home, *(key for key, held in self._home.items() if held == home)]:
+            self._now[other] = name if self.read(other) == over else None
+        self._now[name] = name
 
 
 def graph_of(model: nn.Module, leaves: Collection[Any]) -> tuple[nn.Module, fx.Graph]:

@@ -16,12 +16,12 @@ from torch.nn.modules.conv import _ConvNd
 import repcore as rc
 from repcore import IncompatibleError
 from repcore_torch.flow import Flow, Row, Step, longest, on_grid, refuse, wide
-from repcore_torch.flow_functions import as_function, function_step, name_of_call
+from repcore_torch.flow_functions import as_function, function_step, is_alias, is_in_place, name_of_call, slope_of
 from repcore_torch.flow_layers import features_of_weight, is_norm, layer_step, least_length, unknown_weight
 from repcore_torch.projector import projector_of
 from repcore_torch.slots import constraint_of
 from repcore_torch.surgery import sites
-from repcore_torch.traced import Watched, graph_of, layer_of, path_of
+from repcore_torch.traced import Memory, Watched, graph_of, is_hooked, layer_of, path_of
 
 __all__ = ["Done", "Walk", "measured_errors"]
 
@@ -49,12 +49,20 @@ class Walk:
         self.model, self.rep_in, self.lipschitz, self.has_rules = model, rep_in, lipschitz, rules is not None
         self.root, self.graph = graph_of(model, list(lipschitz))
         self.input = next(n.name for n in self.graph.nodes if n.op == "placeholder")
-        self.space: rc.Rep | None = next((s.rule.spatial for s in found if isinstance(s.rule.spatial, rc.Rep)), None)
+        self.space: rc.Rep | None = next((space for site in found if (space := self._moves(site)) is not None), None)
+        # Functions of one component, such as tanh, have poles where that is complex.
+        self.is_complex = any(p.is_complex() for p in model.parameters())
         for site in found:
             self._check(site)
 
     def _check(self, site: rc.Site) -> None:
         owner = self.model.get_submodule(site.path.rpartition(".")[0])
+        if isinstance(owner, _ConvNd) and site.path.endswith("weight") and self.space is not None:
+            moves = self._moves(site) or self.space.group.rep
+            if moves != self.space:
+                raise refuse(
+                    repr(site.path), f"its rule moves the cells by {moves}, another one by {self.space}; they must be equal"
+                )
         for rep in features_of_weight(owner, site) if site.path.endswith("weight") else ():
             if rep is not None and not all(f.is_orthogonal for f in rc.fields(rep)):
                 raise refuse(
@@ -62,6 +70,13 @@ class Walk:
                     f"maps {site.label}, which is not orthogonal: group elements change norms; a compact group can be "
                     "declared in orthonormal coordinates, to which V.orthogonalised().change leads",
                 )
+
+    def _moves(self, site: rc.Site) -> rc.Rep | None:
+        """How the rule of a kernel, or the constraint that came of it, says that the group moves the cells."""
+        owner, _, name = site.path.rpartition(".")
+        held = constraint_of(self.model.get_submodule(owner), name)
+        found = getattr(held, "spatial", None) or site.rule.spatial
+        return found if isinstance(found, rc.Rep) else None
 
     def spatial(self, directions: int) -> rc.Rep | None:
         """How the group moves the axes of images; None where the rules do not say."""
@@ -125,6 +140,7 @@ class Walk:
         """
         flows: dict[str, Flow] = {}
         steps: dict[str, tuple[list[str], Step]] = {}
+        memory = Memory()
         last = ""
         for node in self.graph.nodes:
             if node.op == "placeholder":
@@ -134,19 +150,25 @@ class Walk:
                 last = getattr(node.args[0], "name", "")
                 if last not in flows:
                     raise IncompatibleError("model: must return one tensor of features; wrap it in a module that does")
+                last = _read(memory, last, "the output")
                 continue
-            sources = [n for n in _inputs_of(node) if n.name in flows]
+            current = {n.name: _read(memory, n.name, node.name) for n in _inputs_of(node) if n.name in flows}
+            sources = [current[n.name] for n in _inputs_of(node) if n.name in flows]
             if not sources and not _is_constant(node):
                 continue  # sizes and the like
-            least = self._least(node, seen) if ball is not None else 0.0
-            step = self._step(node, flows, least)
+            least = self._least(node, seen, sources) if ball is not None else 0.0
+            step = self._step(node, {name: flows[now] for name, now in current.items()}, least)
             if step is None:
                 continue
-            value = None if seen is None else seen.get(node.name)
+            if sources:
+                self._remember(memory, node, sources[0])
+            value = None if seen is None or not sources else seen.get(node.name)
             norm = step.norm
-            if ball is not None and value is not None and sources:
+            if value is not None and seen is not None:
+                self._check_shape(node, step, tuple(value.shape), len(seen[self.input]))
+            if ball is not None and value is not None:
                 norm = min(norm, longest(value))
-            error = sum(g * flows[n.name].error for g, n in zip(step.gains, sources, strict=True)) + step.adds
+            error = sum(g * flows[name].error for g, name in zip(step.gains, sources, strict=True)) + step.adds
             # h(gx) and rho(g) h(x) are no longer than the norms: of gx too, which is in the ball.
             cap = norm + (norm if ball is None else ball[node.name].norm)
             if error > cap:
@@ -154,8 +176,25 @@ class Walk:
                 error = cap
             shape = step.shape if value is None else tuple(value.shape[1:])
             flows[node.name] = Flow(norm, error, step.rep, step.axis, shape)
-            steps[node.name] = ([n.name for n in sources], step)
+            steps[node.name] = (sources, step)
         return Done(flows, self._rows(flows, steps, last), last)
+
+    def _check_shape(self, node: fx.Node, step: Step, shape: tuple[int, ...], batch: int) -> None:
+        """Refuse what mixes inputs, and features that are not where they are taken to be."""
+        if len(shape) < 2 or shape[0] != batch or shape[step.axis] != step.rep.dim:
+            raise refuse(
+                node.name,
+                f"gives shape {shape} for {batch} inputs, and {step.rep.dim} features along axis {step.axis} were expected",
+            )
+
+    def _remember(self, memory: Memory, node: fx.Node, source: str) -> None:
+        """Whether a node lies where its first input does, or wrote over it."""
+        layer = layer_of(self.root, node.target) if node.op == "call_module" else None
+        name = name_of_call(node.target) if layer is None else (as_function(layer) or ("",))[0]
+        if getattr(layer, "inplace", False) or (layer is None and is_in_place(name, node.args, node.kwargs)):
+            memory.write(node.name, source)
+        elif is_alias(name) or self._given(node, path_of(node.target), layer) is not None:
+            memory.place(node.name, source)
 
     def _rows(self, flows: dict[str, Flow], steps: dict[str, tuple[list[str], Step]], last: str) -> dict[str, rc.LayerBound]:
         """The table, with what follows each layer: the gains of all ways to the output, summed backward."""
@@ -175,11 +214,11 @@ class Walk:
                 rows[name] = rc.LayerBound(path, *numbers)
         return rows
 
-    def _least(self, node: fx.Node, seen: dict[str, Tensor] | None) -> float:
+    def _least(self, node: fx.Node, seen: dict[str, Tensor] | None, sources: list[str]) -> float:
         layer = layer_of(self.root, node.target) if node.op == "call_module" else None
         if seen is None or not isinstance(layer, nn.Module) or not is_norm(layer):
             return 0.0
-        return least_length(layer, seen[node.args[0].name])  # pyright: ignore
+        return least_length(layer, seen[sources[0]])
 
     def _step(self, node: fx.Node, flows: dict[str, Flow], least: float) -> Step | None:
         path = path_of(node.target)
@@ -196,11 +235,17 @@ class Walk:
         x = sources[0]
         layer = layer_of(self.root, node.target) if node.op == "call_module" else None
         given = self._given(node, path, layer)
+        if layer is not None and given is None and is_hooked(layer):
+            raise refuse(
+                where, "has a forward hook, which may change what it gives; remove it, or say lipschitz={...} of the layer"
+            )
+        known = (name_of_call(node.target), {}) if layer is None else as_function(layer)
+        if self.is_complex and given is None and known and known[0] not in ("abs", "neg") and slope_of(known[0], {}) is not None:
+            raise refuse(where, f"{known[0]} of complex numbers has no Lipschitz constant; use NormNonlinearity")
         if given is not None:
             norm = given * hypot(*(source.norm for source in sources))
             return Step((given,) * len(sources), 0.0, norm, x.rep, x.axis, None, Row(given, 0.0, "given"))
         if layer is not None:
-            known = as_function(layer)
             if known is not None:
                 step = function_step(known[0], (x,), known[1], where, self.spatial)
             else:
@@ -211,8 +256,6 @@ class Walk:
             kind = getattr(node.target, "__name__", str(node.target))
             if kind in ("size", "dim", "getattr"):
                 return None
-            if not args and "input" in kwargs:
-                args, kwargs = (kwargs["input"],), {k: v for k, v in kwargs.items() if k != "input"}
             step = function_step(name_of_call(node.target), args, kwargs, where, self.spatial)
         if step is None or len(step.gains) != len(sources):
             raise IncompatibleError(
@@ -233,6 +276,10 @@ class Walk:
         held = None if site is None else constraint_of(self.model.get_submodule(path.rpartition(".")[0]), path.rpartition(".")[2])
         maps = getattr(held, "projector", None) and held.projector.source if isinstance(maps, rc.Plan) else maps  # pyright: ignore
         rep = maps.codomain if isinstance(maps, rc.Hom) else maps if isinstance(maps, rc.Rep) else None
+        if isinstance(maps, rc.Hom) and maps.domain != rc.trivial(maps.group):
+            raise refuse(
+                repr(path), f"is added to features, and its rule takes it for a map {maps}; give the representation alone"
+            )
         if site is None or site.view is None or rep is None:
             raise unknown_weight(path)
         tensor = wide(layer_of(self.model, path))
@@ -250,7 +297,10 @@ def measured_errors(
         return {}
     names = [*done.rows, done.last]
     group = done.output.rep.group
-    acts = {name: on_grid(done.flows[name].rep, done.flows[name].box or ()) for name in {*names, walk.input}}
+    acts: dict[str, rc.Rep | None] = {}
+    for name in {*names, walk.input}:
+        box = done.flows[name].box or ()
+        acts[name] = on_grid(done.flows[name].rep, box, walk.spatial(len(box)))
     start = acts[walk.input]
     if start is None:
         return {}
@@ -286,6 +336,14 @@ def _inputs_of(node: fx.Node) -> list[fx.Node]:
     """The nodes that a node reads, in order, each as often as it is read."""
     found: list[fx.Node] = []
     map_arg((node.args, node.kwargs), found.append)
+    return found
+
+
+def _read(memory: Memory, name: str, reader: str) -> str:
+    """The node that holds what is read where another one was."""
+    found = memory.read(name)
+    if found is None:
+        raise refuse(reader, f"reads {name}, which may lie where a later function wrote in place; write it out of place")
     return found
 
 

@@ -1,6 +1,6 @@
 """Who meets whom in Les Misérables? Hidden links of a real graph, found from eight people at a time.
 
-    python examples/graphs/links.py             # five ways, seeds 0, 1, 2: about two minutes on one thread
+    python examples/graphs/links.py             # five ways, seeds 0, 1, 2: about a minute on one thread
     python examples/graphs/links.py --ways dense strict
 
 Networkx has the graph of the 77 characters of the novel; two are linked if they meet in a chapter. Of all 2,926 pairs 60 % are

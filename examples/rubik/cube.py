@@ -1,6 +1,6 @@
 """Rubik's cube: a group of 43,252,003,274,489,856,000 elements in a file, and a network that sees 600 cubes and solves others.
 
-    python examples/rubik/cube.py                   # the group, five ways, seeds 0, 1, 2: about two minutes on one thread
+    python examples/rubik/cube.py                   # the group, five ways, seeds 0, 1, 2: about a minute on one thread
     python examples/rubik/cube.py --out pictures    # also the five parts of which the stickers consist
 
 ``moves.toml`` declares the six quarter turns as permutations of the 48 stickers that move. From them alone come the order of the
@@ -247,7 +247,7 @@ def show(model: nn.Module, cubes: Cubes, turns: np.ndarray) -> None:
     """Print a cube that is as far as can be, and what the network does to it."""
     colours = cubes.colours[cubes.depth == DEPTH][-1]
     for line in unfolded(colours, np.arange(6)):
-        print("   ", " ".join(" " if np.isnan(c) else "ULFRBD"[int(c)] for c in line))
+        print(("    " + " ".join(" " if np.isnan(c) else "ULFRBD"[int(c)] for c in line)).rstrip())
     solved, made = solve(model, colours[None], turns)
     print("    turns of the strict network:", *(NAMES[k] for k in made[0] if k >= 0), "- solved" if solved[0] else "- not solved")
 

@@ -1,6 +1,6 @@
 """One dial from strict to free on pretrained networks: digits that were learned upright are fine-tuned on turned ones.
 
-    python examples/softness/digits.py                  # both networks, seeds 0, 1, 2: some minutes on one thread
+    python examples/softness/digits.py                  # both networks, seeds 0, 1, 2: some ten minutes on one thread
     python examples/softness/digits.py --networks resnet --seeds 1 --steps 20 --out softness.png
     python examples/softness/digits.py --tune           # how rates between the ends were chosen; looks at no test data
 

@@ -56,7 +56,7 @@ def gamma_rows(site: Site, per: str) -> tuple[Array, int, Array | None]:
         return index, count, None
     found = decompose(Y)
     if not found.is_orthogonal:
-        raise IncompatibleError(f"per='irrep': the outputs of {site.path!r} are not orthogonal; take Y.orthogonalised()")
+        raise IncompatibleError(f"per='irrep': the outputs of {site.path!r} are not orthogonal; take per='layer'")
     turned = np.concatenate([np.full(c.dim, k) for k, c in enumerate(found)])
     basis = np.concatenate([c.basis.toarray() if hasattr(c.basis, "toarray") else c.basis for c in found], 1)
     weight = np.stack([(abs(basis[:, turned == k]) ** 2).sum(1) for k in range(len(found))])

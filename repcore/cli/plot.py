@@ -45,7 +45,7 @@ def plot_command(
             "--soften",
             metavar="CUTOFF",
             min=0,
-            help="The levels of all maps, kept up to this distance from equivariant.",
+            help="The levels of a space of maps, kept up to this distance from equivariant.",
             show_default=False,
         ),
     ] = None,
@@ -55,7 +55,7 @@ def plot_command(
     """Draw a basis, the blocks of a representation, or levels.
 
     By default the basis of a map, a tile for each element. With --decompose an element of the group as a matrix, before and after
-    the change of basis that splits a representation; with --soften the levels of all maps between equivariant and free.
+    the change of basis that splits a representation; with --soften the levels of a map's space, from equivariant to free.
     Without --out a window shows the picture. Needs matplotlib: pip install 'repcore[plot]'.
     """
     if rep is not None and (name is not None or cutoff is not None):

@@ -348,9 +348,8 @@ def functions(
 
     The representation is exact, and solved exactly: strict maps of SO(2) to invariants see the functions of frequency 0, one for
     each radial profile. What is approximate is how cells see the functions: harmonic ones have an error of sampling that is
-    stated, :attr:`FunctionSpace.sampling_error`, and polynomials none. With the band at 0.5, 0.7, 0.8, 0.9 it is 0.002, 0.008, 0.02,
-    0.04
-    on 16 x 16 cells, for 34, 67, 92, 117 functions; it depends little on the size.
+    stated, :attr:`FunctionSpace.sampling_error`, and polynomials none. On 16 x 16 cells, with the band at 0.5, 0.7,
+    0.8, 0.9, it is 0.002, 0.008, 0.02, 0.04 for 34, 67, 92, 117 functions; it depends little on the size.
 
     The weight of a patch embedding is W = M @ analysis + remainder, M a map of coefficients, and the remainder what no
     function sees: detail beyond the band, and corners outside of the disc. See :class:`FunctionMaps`; ``rc.soften`` and

@@ -109,8 +109,9 @@ def _maps(text: str, group: Group, scope: Scope, where: str) -> Hom | FunctionMa
 
 def _map(text: object, scope: Scope, where: str) -> Hom:
     if not isinstance(text, str):
-        dotted = '; a name with a dot is quoted, "first.weight" = "X >> Y"' if isinstance(text, dict) else ""
-        raise SpecError(f'{where}: expected a text such as "X >> Y", got {shorten(repr(text))}{dotted}')
+        given = repr(text)
+        dotted = '; a name with a dot is quoted, "first.weight" = "X >> Y"' if given.startswith("{'") else ""
+        raise SpecError(f'{where}: expected a text such as "X >> Y", got {shorten(given)}{dotted}')
     sides = text.split(">>")
     if len(sides) != 2:
         raise SpecError(f'{where}: {shorten(text)!r} has {len(sides) - 1} ">>"; write "X >> Y" for the maps from X to Y')

@@ -366,7 +366,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], dict[str, Any], str]] = {
     "a function": (lambda: Functional(torch.exp), {}, "exp.*Lipschitz"),
     "a product": (lambda: Functional(lambda y: y * y), {}, "mul.*Lipschitz"),
     "a part": (lambda: Functional(lambda y: y[:, :2]), {}, "getitem.*Lipschitz"),
-    "two inputs": (lambda: nn.Bilinear(4, 4, 4), {}, "takes them as one tensor"),
+    "two inputs": (lambda: TwoInputs(), {}, "takes them as one tensor"),
     "branches": (lambda: Functional(lambda y: y if y.sum() > 0 else -y), {}, "cannot follow"),
     "batch statistics": (
         lambda: nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4, track_running_stats=False)), {}, "statistics from the batch",
@@ -378,6 +378,15 @@ REFUSED: dict[str, tuple[Callable[[], Any], dict[str, Any], str]] = {
     "data outside": (lambda: nn.Sequential(nn.Linear(4, 4)), {"radius": 0.1, "data": torch.ones(1, 4)}, "outside"),
     "lipschitz": (lambda: nn.Sequential(nn.Linear(4, 4)), {"lipschitz": {nn.ReLU: "one"}}, "lipschitz"),
 }  # fmt: skip
+
+
+class TwoInputs(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x: Any, y: Any) -> Any:
+        return self.layer(x) + y
 
 
 class Functional(nn.Module):
@@ -397,6 +406,159 @@ def test_what_has_no_rule_is_refused_with_the_repair(name: str) -> None:
     rules = options.get("rules", {"0" if isinstance(model, nn.Sequential) else "layer": R >> R})
     with pytest.raises(rc.IncompatibleError, match=message):
         rct.network_bound(model, rules, **{k: v for k, v in options.items() if k != "rules"})
+
+
+OPTIONS: dict[str, Callable[[Any], Any]] = {
+    "a factor of a sum": lambda y: torch.add(y, y, alpha=10.0),
+    "a factor of a difference": lambda y: torch.sub(y, y, alpha=-10.0),
+    "a factor of a number": lambda y: torch.add(y, 3.0, alpha=-2.0) - 1,
+    "names": lambda y: torch.cat(tensors=[torch.add(input=y, other=y), y], dim=-1),
+    "random slopes": lambda y: functional.rrelu(y, 3.0, 5.0),
+    "leaky": lambda y: functional.leaky_relu(y, -3.0, True),
+    "clamped": lambda y: torch.clamp(y, 1.0, max=2.0),
+    "celu": lambda y: functional.celu(y, 0.1),
+    "gelu": lambda y: functional.gelu(50 * y, approximate="tanh"),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_options_of_functions_are_in_the_bound(name: str) -> None:
+    torch.manual_seed(3)
+    R = rc.regular(C4)
+    model, x = Functional(OPTIONS[name]).double(), torch.randn(50, 4, dtype=torch.float64)
+    for radius in (None, float(x.norm(dim=1).max())):
+        bound = rct.network_bound(model, {"layer": R >> R}, data=x, radius=radius)
+        check(bound)
+        with torch.no_grad():
+            lengths = model(x).norm(dim=1)
+        # The bound on the error of what comes out is at most twice the bound on its norm, so that it must be half of that.
+        assert bound.measured > 0.02 * float(lengths.max()) or name in ("a factor of a number", "clamped")
+
+
+WRITTEN: dict[str, Callable[[Any], Any]] = {
+    "a factor": lambda y: (y.mul_(10.0), y)[1],
+    "twice": lambda y: (y.mul_(10.0), y.add_(y), y)[2],
+    "a function": lambda y: (functional.selu(5 * y, inplace=True), functional.selu(y, inplace=True), y)[2],
+    "a skip": lambda y: functional.silu(y, inplace=True) + y,
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_what_is_written_over_is_what_is_read_later(name: str) -> None:
+    torch.manual_seed(3)
+    R = rc.regular(C4)
+    model, x = Functional(WRITTEN[name]).double(), 5 * torch.randn(50, 4, dtype=torch.float64)
+    turn = quarter_turn()
+    bound = rct.network_bound(model, {"layer": R >> R}, data=x)
+    with torch.no_grad():
+        error = float((model(x[:, turn]) - model(x)[:, turn]).norm(dim=1).max())
+    assert 0 < error <= bound.measured * (1 + 1e-12) <= bound.value
+
+
+HIDDEN: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "the mean over the batch": (lambda y: y + y.mean(), "over the axes None"),
+    "a view that is written over": (lambda y: (y.flatten(1).mul_(9.0), y)[1], "write it out of place"),
+    "what jumps": (lambda y: torch.div(y, 0.01, rounding_mode="floor"), "div.*Lipschitz"),
+    "a negative alpha": (lambda y: functional.celu(y, -0.5), "celu.*Lipschitz"),
+    "slopes that are drawn": (lambda y: functional.rrelu(y, training=True), "rrelu.*Lipschitz"),
+    "features as a limit": (lambda y: torch.clamp(y, min=y), "clamp.*Lipschitz"),
+    "an argument too many": (lambda y: functional.relu(torch.mean(y, -1, True, dtype=None)), "over the axes -1"),
+    "rows of the batch": (lambda y: y.reshape(-1, 4).reshape(2, -1), "to another shape"),
+    "rows of the batch, counted": (lambda y: y.reshape(y.size(1), -1), "gives shape"),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_functions_that_mix_inputs_or_have_no_slope_are_refused(name: str) -> None:
+    function, message = HIDDEN[name]
+    R = rc.regular(C4)
+    for data in (None, torch.randn(2, 4), torch.randn(6, 4)):
+        with pytest.raises(rc.IncompatibleError, match=message):
+            rct.network_bound(Functional(function), {"layer": R >> R}, data=data)
+
+
+def test_complex_features_hooks_and_forwards_that_are_not_of_the_class_are_refused() -> None:
+    R = rc.regular(C4)
+    model = nn.Sequential(nn.Linear(4, 4, dtype=torch.complex128), nn.Tanh())
+    with pytest.raises(rc.IncompatibleError, match="tanh of complex numbers"):
+        rct.network_bound(model, {"0": R >> R})
+    model = nn.Sequential(nn.Linear(4, 4))
+    handle = model[0].register_forward_hook(lambda module, args, output: 10 * output)
+    with pytest.raises(rc.IncompatibleError, match="forward hook"):
+        rct.network_bound(model, {"0": R >> R})
+    handle.remove()
+    assert rct.network_bound(model, {"0": R >> R}).value > 0
+    model[0].forward = lambda x: 10 * x
+    with pytest.raises(rc.IncompatibleError, match="forward hook"):
+        rct.network_bound(model, {"0": R >> R})
+
+
+def test_a_position_is_added_to_as_many_places_as_it_has_and_not_to_more() -> None:
+    R = rc.regular(D4)
+    rules = {"one": R >> 2 * R, "two": 2 * R >> R, "start": R}
+    x = torch.randn(4, 5, 8, dtype=torch.float64)
+    for shape in ((5, 8), (1, 5, 8)):
+        model = Places().double()
+        model.start = nn.Parameter(torch.randn(shape, dtype=torch.float64))
+        check(rct.network_bound(model, rules, data=x))
+    for shape in ((8,), (1, 1, 8)):
+        model.start = nn.Parameter(torch.randn(shape, dtype=torch.float64))
+        with pytest.raises(rc.IncompatibleError, match=r"adds features.*must be equal"):
+            rct.network_bound(model, rules, data=x)
+    model.start = nn.Parameter(torch.randn(8, 8, dtype=torch.float64))
+    with pytest.raises(rc.IncompatibleError, match="takes it for a map"):
+        rct.network_bound(model, {**rules, "start": R >> R}, data=torch.randn(4, 8, 8, dtype=torch.float64))
+
+
+def test_one_cell_is_not_added_to_many_that_nobody_counted() -> None:
+    model = Functional(lambda y: y + functional.max_pool2d(y, 7)).double()
+    model.layer = nn.Conv2d(1, 4, 3, padding=1, bias=False).double()
+    with pytest.raises(rc.IncompatibleError, match="give shape="):
+        rct.network_bound(model, {"layer": "1 >> regular"}, symmetry=C4)
+    with pytest.raises(rc.IncompatibleError, match="must be equal"):
+        rct.network_bound(model, {"layer": "1 >> regular"}, symmetry=C4, shape=(1, 7, 7))
+    model.function = lambda y: y.mean((2, 3))
+    with pytest.raises(rc.IncompatibleError, match="give shape="):
+        rct.network_bound(model, {"layer": "1 >> regular"}, symmetry=C4)
+    for divisor in (lambda y: functional.avg_pool2d(y, 3, 1, 1, False, True, 1), lambda y: functional.avg_pool2d(y, y.shape[-1])):
+        model.function = divisor
+        with pytest.raises(rc.IncompatibleError, match=r"weights of their own|Lipschitz"):
+            rct.network_bound(model, {"layer": "1 >> regular"}, symmetry=C4, shape=(1, 7, 7))
+
+
+def test_pooling_of_more_axes_than_an_image_has_would_pool_features() -> None:
+    C2 = rc.cyclic(2)
+    one = rc.trivial(C2)
+    rules = {"0": rc.Rule(one >> rc.regular(C2), spatial=one)}
+    for pool in (nn.AvgPool2d(3, 1, 1), nn.MaxPool2d(3, 1, 1), nn.AdaptiveAvgPool2d(1)):
+        model = nn.Sequential(nn.Conv1d(1, 2, 3, padding=1), pool)
+        with pytest.raises(rc.IncompatibleError, match="other axes"):
+            rct.network_bound(model, rules, shape=(1, 8))
+
+
+@pytest.mark.parametrize("method", ["constrain", "project", "soften", "ace"])
+def test_cells_that_the_group_leaves_alone_are_left_alone_where_errors_are_measured(method: str) -> None:
+    torch.manual_seed(0)
+    one, R = rc.trivial(C4), rc.regular(C4)
+    rules = {"0": rc.Rule(one >> R, spatial=2 * one), "2": rc.Rule(R >> R, spatial=2 * one)}
+    model = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 4, (3, 2), stride=(1, 2))).double()
+    if method == "soften":
+        rct.soften(model, rules, softness=0.0)
+    elif method == "ace":
+        rct.ACE(model, rules, gamma=0.0)
+    else:
+        rct.symmetrize(model, rules, method=method)
+    bound = rct.network_bound(model, rules if method == "project" else None, data=torch.randn(3, 1, 7, 7, dtype=torch.float64))
+    assert bound.value < 1e-11
+    assert bound.measured < 1e-11
+
+
+def test_two_rules_that_move_the_cells_in_two_ways_are_refused() -> None:
+    one, R = rc.trivial(C4), rc.regular(C4)
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3))
+    still, moved = rc.Rule(one >> R, spatial=2 * one), R >> R
+    with pytest.raises(rc.IncompatibleError, match="moves the cells"):
+        rct.network_bound(model, {"0": still, "1": moved}, shape=(1, 9, 9))
 
 
 CONV = {"0": "1 >> regular"}

@@ -302,7 +302,7 @@ def test_an_integer_weight_is_refused(space: rc.Hom) -> None:
 
 @pytest.mark.parametrize("call", [rct.project, rct.penalty, lambda W, space: rct.Projector(space).coefficients(W)])
 def test_an_array_in_the_place_of_a_tensor_is_refused(space: rc.Hom, call: Any) -> None:
-    with pytest.raises(rc.IncompatibleError, match="W: expected a tensor, got ndarray; torch.as_tensor"):
+    with pytest.raises(rc.IncompatibleError, match="W: expected a tensor, got ndarray; "):
         call(np.ones((Y.dim, X.dim)), space)
 
 

@@ -255,6 +255,13 @@ layer = "V >> X"
 """
 
 
+def test_a_pattern_with_dots_that_is_not_quoted_is_said(tmp_path):
+    path = tmp_path / "symmetry.toml"
+    path.write_text('[group]\nbuiltin = "dihedral(4)"\n[rules]\nlayer.0 = "V >> V"\n')
+    with pytest.raises(rc.SpecError, match=re.escape('a pattern with dots is quoted, "layer.0" = ...')):
+        rc.load(path)
+
+
 def test_a_file_with_rules(tmp_path):
     path = tmp_path / "symmetry.toml"
     path.write_text(FILE)
