@@ -507,7 +507,7 @@ def test_a_position_is_added_to_as_many_places_as_it_has_and_not_to_more() -> No
             rct.network_bound(model, rules, data=x)
     model.start = nn.Parameter(torch.randn(8, 8, dtype=torch.float64))
     with pytest.raises(rc.IncompatibleError, match="takes it for a map"):
-        rct.network_bound(model, {**rules, "start": R >> R}, data=torch.randn(4, 8, 8, dtype=torch.float64))
+        rct.network_bound(model, {**rules, "start": rc.Rule(R >> R, axes="o i")}, data=torch.randn(4, 8, 8, dtype=torch.float64))
 
 
 def test_one_cell_is_not_added_to_many_that_nobody_counted() -> None:
