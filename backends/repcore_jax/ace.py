@@ -198,9 +198,9 @@ class ACE:
             share = (size / jnp.sqrt(squares))[layer.index][:, None]
             gamma = state.gamma["shared" if self.per == "shared" else name]
             for (site, P), (theta, _), N in zip(layer.members, held, outside, strict=True):
-                if P.shape[1] == 1:
-                    continue
                 axes = site.rule.letters or site.slot.axes
+                if P.shape[1] == 1 and "i" not in axes:
+                    continue
                 cells = np.prod([n for n, a in zip(site.slot.shape, axes, strict=True) if a == "s"]) ** 0.5
                 pair = (P.expand(theta), layer.turned(share * N, back=True))
                 norms = [float(cells * np.linalg.norm(np.asarray(M, complex), 2, axis=(-2, -1)).max()) for M in pair]

@@ -164,14 +164,20 @@ class ACE:
             loss: evaluates the loss on examples that the optimiser does not see; called only where gamma moves.
 
         Raises:
-            IncompatibleError: gamma has no gradient: the loss does not depend on the model, or there was no backward pass.
+            IncompatibleError: gamma has no gradient: the loss does not depend on the model, or there was no backward pass. The
+                step is then not counted.
         """
+        before = self._count, self._since, self._frozen
         self._count, self._since = self._count + 1, self._since + 1
         is_due = self._count % self.every == 0
         if self._until is not None and self._count > self._until:
             self._frozen = True
         if is_due and not self._frozen:
-            self._move(loss)
+            try:
+                self._move(loss)
+            except BaseException:
+                self._count, self._since, self._frozen = before
+                raise
         if self._frozen:
             self._family.gradient = None
         if self._count % self.log_every == 0:
@@ -299,7 +305,7 @@ class ACE:
             inside, outside, squares, size = layer.parts()
             share = size / squares.sqrt()
             for branch, E, N, (module, _) in zip(layer.branches, inside, outside, layer.places, strict=True):
-                if E.shape[-1] == 1:
+                if E.shape[-1] == 1 and not branch.is_map:
                     continue
                 cells = prod(getattr(module, "kernel_size", ())) ** 0.5
                 unit = branch.rows.turn(share.index_select(0, branch.index(share.device)).unsqueeze(-1) * N, back=True)
@@ -408,6 +414,7 @@ def _attached(
             raise IncompatibleError(f"{site.path!r} is real and its space is complex: use V.realify(), or a complex weight")
         branch = Branch(source_of(site), view, site.label, features_of(site), rows_of(site, per), tensor)
         branch.spatial = moves_of(site)
+        branch.is_map = "i" in (site.rule.letters or site.slot.axes)
         # Several spaces of outputs in one layer, as in attention, have rows of their own.
         space = site.space.codomain if per in ("channel", "irrep") and site.space is not None else None
         groups.setdefault((site.slot.owner, space), []).append((site, module, name, branch, tensor))

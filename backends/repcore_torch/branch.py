@@ -26,6 +26,8 @@ class Branch(Constraint):
     """
 
     gamma: Tensor
+    # Whether it is a map of features, and not added to them.
+    is_map = True
 
     def __init__(self, space: Any, view: Any, label: str, maps: Any, rows: Rows, tensor: Tensor) -> None:
         super().__init__(space, view, label, maps)

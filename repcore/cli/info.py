@@ -10,6 +10,9 @@ import typer
 
 from repcore.cli.files import Json
 from repcore.cli.output import reported, show_json, show_table, show_text, size_text
+from repcore.errors import GroupTooLargeError
+from repcore.groups.finite import order
+from repcore.groups.group import Group
 from repcore.interchange.model import ModelFile
 from repcore.interchange.reading import is_model, read_model
 from repcore.reps.hom import Hom
@@ -62,7 +65,8 @@ def _show_spec(file: Path, spec: Any, as_json: bool) -> None:
     if not isinstance(spec, Spec):
         return
     G = spec.group
-    facts: dict[str, Any] = {"group": str(G), "dim": G.dim, "discrete": len(G.discrete), "lie": len(G.lie)}
+    elements = _order(G)
+    facts: dict[str, Any] = {"group": str(G), "dim": G.dim, "discrete": len(G.discrete), "lie": len(G.lie), "order": elements}
     reps: list[dict[str, Any]] = [{"rep": name, "dim": rep.dim, "is": str(rep)} for name, rep in spec.reps.items()]
     maps: list[dict[str, Any]] = [{"map": name, **_space(space)} for name, space in spec.maps.items()]
     if as_json:
@@ -70,12 +74,26 @@ def _show_spec(file: Path, spec: Any, as_json: bool) -> None:
         show_json({"file": os.fspath(file), "kind": "spec", "group": facts, "reps": reps, "maps": maps, "rules": rules})
         return
     generators = f"{len(G.discrete)} discrete, {len(G.lie)} of the Lie algebra"
-    shown = {"group": f"{G}, {G.dim} x {G.dim} matrices", "generators": generators, "rules": len(spec.rules)}
+    counted = f"{elements:,}" if elements is not None else "infinite" if G.lie else "infinite, or too large to count"
+    shown = {
+        "group": f"{G}, {G.dim} x {G.dim} matrices",
+        "order": counted,
+        "generators": generators,
+        "rules": len(spec.rules),
+    }
     _show_facts(f"{file}: a declarative file", shown)
     for rows in (reps, maps):
         if rows:
             show_text("")
             show_table(list(rows[0]), [[_cell(v) for v in row.values()] for row in rows])
+
+
+def _order(group: Group) -> int | None:
+    """The number of elements, where it is finite and can be counted: what tells a wrong generator from the one that was meant."""
+    try:
+        return None if group.lie else order(group)
+    except GroupTooLargeError:
+        return None
 
 
 def _show_model(file: Path, model: ModelFile, as_json: bool) -> None:

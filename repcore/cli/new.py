@@ -52,9 +52,11 @@ def new_command(
     if file.suffix.lower() != ".toml":
         raise SpecError(f"{os.fspath(file)!r}: a file with comments ends in .toml")
     try:
+        # Before the file is there: a name may have no form in UTF-8.
+        text = STARTER.format(name=file.name).encode()
         # "x": refused if it exists, without a moment between asking and writing.
-        with open(file, "x", encoding="utf-8") as stream:
-            stream.write(STARTER.format(name=file.name))
+        with open(file, "xb") as stream:
+            stream.write(text)
     except FileExistsError:
         raise StoreError(f"{os.fspath(file)!r}: exists; give another name, or remove it first") from None
     except (OSError, ValueError) as error:

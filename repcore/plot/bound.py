@@ -30,10 +30,12 @@ def plot_bound(bound: NetworkBound, ax: Any = None, *, most: int = 40) -> Any:
         The axes; ``ax.figure.savefig("bound.png")`` writes them.
 
     Raises:
-        IncompatibleError: no bound, or one without layers. ImportError: matplotlib is not installed.
+        IncompatibleError: no bound, or one without layers; ``most`` is not positive. ImportError: matplotlib is not installed.
     """
     if not isinstance(bound, NetworkBound) or not bound.layers:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise IncompatibleError(f"bound: expected a NetworkBound with layers, got {type(bound).__name__}")
+    if most < 1:
+        raise IncompatibleError(f"most: expected a number of layers >= 1, got {most!r}")
     layers = bound.layers[-most:]
     if ax is None:
         (ax,) = new_axes(max(6.4, 1.6 + 0.5 * len(layers)), 4)

@@ -24,7 +24,6 @@ def plot(thing: Any, ax: Any = None, **options: Any) -> Any:
     ``SoftnessCurve``                 accuracy and equivariance error over softness, with the bound
     ``NetworkBound``                  the bound after each layer, with the error measured there; ``most=40`` layers
     ``Report``                        the relative defect of each weight, and the error without it; ``most=40`` weights
-    ``NetworkBound``                  the bound on the error after each layer, beside what was measured; ``most=40`` layers
     ``History``                       gamma, multipliers, slack and defects over training, a picture each; ``most=12`` layers
     ================================  =====================================================================================
 

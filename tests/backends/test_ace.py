@@ -428,3 +428,38 @@ def test_states_that_do_not_fit_are_refused() -> None:
         ace.step()
     with pytest.raises(rc.IncompatibleError):
         ace.step(lambda: torch.zeros(()))
+
+
+def test_bounds_count_layers_that_take_one_feature_and_leave_out_biases() -> None:
+    torch.manual_seed(0)
+    R = rc.regular(rc.cyclic(4))
+    model = nn.Sequential(nn.Linear(1, 4), nn.ReLU(), nn.Linear(4, 4)).double()
+    ace = rct.ACE(model, {"0": rc.trivial(R.group) >> R, "2": R >> R})
+    # Only the layer that takes one feature moves.
+    ace.gamma = {"0": 1.0, "2": 0.0}
+    x, strict = torch.tensor([[1.0], [-1.0]], dtype=torch.float64), ace.fold()
+    with torch.no_grad():
+        one, other = (torch.relu(x @ m[0].weight.T) @ m[2].weight.T for m in (model, strict))
+    assert 0 < float((one - other).norm(dim=1).max()) <= ace.bounds().dropping
+    ace.gamma = 0.0
+    assert ace.bounds().dropping == 0
+
+
+def test_a_step_that_raises_is_not_counted_and_one_homotopy_has_one_ace() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(rct.Homotopy(nn.Linear(4, 4), nn.Linear(4, 4)))
+    ace = rct.ACE(model, every=2)
+    ace.step()
+    before = ace.state_dict()
+    with pytest.raises(rc.IncompatibleError, match="no backward pass"):
+        ace.step()
+    after = ace.state_dict()
+    assert {k: v for k, v in after.items() if k != "controller"} == {k: v for k, v in before.items() if k != "controller"}
+    model(torch.randn(3, 4)).square().sum().backward()
+    ace.step()
+    assert ace.step_count == 2
+    hooks = len(model._forward_hooks)
+    with pytest.raises(rc.IncompatibleError, match="another ACE moves the Homotopy '0'"):
+        rct.ACE(model)
+    assert len(model._forward_hooks) == hooks
+    rct.ACE(ace.fold(branch=True))

@@ -636,6 +636,8 @@ def test_the_table_and_the_pictures() -> None:
     assert "these 5 inputs" in text
     assert f"measured {bound.measured:.3g}" in text
     assert float(bound) == bound.value
+    with pytest.raises(rc.IncompatibleError, match="most"):
+        rc.plot(bound, most=0)
     ax = bound.plot()
     assert [t.get_text() for t in ax.get_xticklabels()] == ["stem", "n0", "a", "n1", "b", "down", "head"]
     labels = [t.get_text() for t in ax.get_legend().get_texts()]

@@ -9,12 +9,8 @@ medians of interleaved rounds of ten steps, and a ratio is the median of those o
 
 from __future__ import annotations
 
-import json
-import os
 import runpy
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,9 +22,6 @@ import repcore as rc
 
 pytestmark = pytest.mark.bench
 
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-# XLA has threads of its own.
-ENVIRONMENT["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "rotations"
 
 
@@ -159,10 +152,8 @@ LIMITS = [("torch", 256, 1.75), ("torch", 1024, 1.3), ("jax", 256, 1.6), ("jax",
 
 
 @pytest.mark.parametrize(("framework", "batch", "limit"), LIMITS)
-def test_what_ace_adds_to_a_step(framework: str, batch: int, limit: float) -> None:
-    code = f"import json, runpy; print(json.dumps(runpy.run_path({__file__!r})['in_{framework}']({batch}, 25)))"
-    done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True)
-    times = json.loads(done.stdout.splitlines()[-1])
+def test_what_ace_adds_to_a_step(fresh: Callable[..., Any], framework: str, batch: int, limit: float) -> None:
+    times = fresh(f"in_{framework}", batch, 25)
     plain, split, *passes = (statistics.median(each) for each in times)
     added = ratio(times[1], times[0])
     print(f"\n{framework}, batch {batch}: plain {plain * 1e3:.2f} ms, ACE {split * 1e3:.2f} ms = {added:.2f}")

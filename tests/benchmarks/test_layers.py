@@ -6,11 +6,7 @@ is one line in ``LAYERS``.
 
 from __future__ import annotations
 
-import json
-import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,12 +18,6 @@ import repcore as rc
 pytestmark = pytest.mark.bench
 
 BATCH = 256
-ENVIRONMENT = {
-    **os.environ,
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
-}
 
 # name, copies, at most this part of the dense layer's time: torch forward, torch both ways, JAX forward, JAX both ways.
 LAYERS = [
@@ -137,14 +127,6 @@ def measure_projections(name: str, copies: int) -> list[float]:
     return medians(lambda: orbit(W), lambda: W.clone(), lambda: schur(W), changes, runs=15)
 
 
-def fresh(measure: str, *arguments: Any) -> list[float]:
-    """Measure in a process of its own."""
-    code = f"import json, runpy; f = runpy.run_path({__file__!r})[{measure!r}]; print(json.dumps(f(*{arguments!r})))"
-    done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True)
-    found: list[float] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
 @pytest.mark.parametrize(
     ("framework", "name", "copies", "forward", "both"),
     [
@@ -153,7 +135,9 @@ def fresh(measure: str, *arguments: Any) -> list[float]:
         for name, copies, *limits in LAYERS
     ],
 )
-def test_layers_against_dense_ones(framework: str, name: str, copies: int, forward: float, both: float) -> None:
+def test_layers_against_dense_ones(
+    fresh: Callable[..., Any], framework: str, name: str, copies: int, forward: float, both: float
+) -> None:
     a, b, c, d = fresh(f"measure_{framework}", name, copies)
     line = f"{framework} {name} c = {copies}: forward {a * 1e3:.2f} / {b * 1e3:.2f} ms = {a / b:.2f} of dense"
     print(f"\n{line}, both ways {c * 1e3:.2f} / {d * 1e3:.2f} ms = {c / d:.2f}")
@@ -162,7 +146,7 @@ def test_layers_against_dense_ones(framework: str, name: str, copies: int, forwa
 
 
 @pytest.mark.parametrize(("name", "copies"), [("D4", 128), ("D4", 512), ("S4", 32)])
-def test_projections(name: str, copies: int) -> None:
+def test_projections(fresh: Callable[..., Any], name: str, copies: int) -> None:
     orbit, copy, schur, changes = fresh("measure_projections", name, copies)
     print(
         f"\n{name} c = {copies}: orbit {orbit * 1e3:.2f} ms = {orbit / copy:.1f} copies of {copy * 1e3:.2f} ms, "

@@ -6,12 +6,8 @@ training step costs more is forming each weight from its coefficients, and its a
 
 from __future__ import annotations
 
-import json
-import os
 import runpy
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +20,6 @@ import repcore as rc
 pytestmark = pytest.mark.bench
 
 MODELS = str(Path(__file__).resolve().parents[1] / "backends" / "models.py")
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 # A training step takes at most so much of the plain model's.
 STEP = 1.3
@@ -85,10 +80,8 @@ def measure(name: str, batch: int, side: int) -> list[float]:
 
 
 @pytest.mark.parametrize(("name", "batch", "side"), [("ResNet-18", 8, 225), ("ViT-Tiny", 8, 224)])
-def test_models_against_plain_ones(name: str, batch: int, side: int) -> None:
-    code = f"import json, runpy; f = runpy.run_path({__file__!r})['measure']; print(json.dumps(f({name!r}, {batch}, {side})))"
-    done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True)
-    a, b, c, d = json.loads(done.stdout.splitlines()[-1])
+def test_models_against_plain_ones(fresh: Callable[..., Any], name: str, batch: int, side: int) -> None:
+    a, b, c, d = fresh("measure", name, batch, side)
     print(f"\n{name}, batch {batch}, {side} x {side}: step {b * 1e3:.0f} / {a * 1e3:.0f} ms = {b / a:.2f} of plain", end="")
     print(f", folded forward {d * 1e3:.0f} / {c * 1e3:.0f} ms = {d / c:.2f}")
     assert b <= STEP * a

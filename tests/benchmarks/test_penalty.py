@@ -7,13 +7,9 @@ processor time of the process, medians of interleaved steps, so that other load 
 
 from __future__ import annotations
 
-import json
-import os
 import random
 import runpy
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +22,6 @@ import repcore as rc
 pytestmark = pytest.mark.bench
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "rotations"
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def medians(calls: list[Callable[[], None]], runs: int) -> list[float]:
@@ -115,14 +110,6 @@ def measure_wide(batch: int, runs: int) -> list[float]:
     return medians(calls, runs)
 
 
-def fresh(measure: str, *arguments: Any) -> list[float]:
-    """Measure in a process of its own."""
-    code = f"import json, runpy; f = runpy.run_path({__file__!r})[{measure!r}]; print(json.dumps(f(*{arguments!r})))"
-    done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True)
-    found: list[float] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
 # network, batch, the most that fro may add to a step without penalty, and the most that spectral may take of a step with fro.
 # Measured on a quiet machine: small 0.15 and 1.12, 0.07 and 1.05. The aim was 0.15 and 0.05 with 1.15 for spectral; what is
 # asserted leaves room for the noise of a busy one.
@@ -138,7 +125,9 @@ SAMPLED = {256: (5.0, 15.0), 1024: (5.0, 30.0)}
 
 
 @pytest.mark.parametrize(("network", "batch", "added", "spectral"), LIMITS)
-def test_what_the_penalty_adds_to_a_step(network: str, batch: int, added: float, spectral: float) -> None:
+def test_what_the_penalty_adds_to_a_step(
+    fresh: Callable[..., Any], network: str, batch: int, added: float, spectral: float
+) -> None:
     plain, fro, warm, *others = fresh(network, batch, 200 if network == "measure" else 21)
     print(
         f"\n{network}, batch {batch}: plain {plain * 1e3:.2f} ms, fro {fro * 1e3:.2f} ms = {100 * (fro / plain - 1):+.0f} %, "

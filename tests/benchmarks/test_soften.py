@@ -6,12 +6,7 @@ before. Times are processor time of the process; memory is the most that the pro
 
 from __future__ import annotations
 
-import json
-import os
 import resource
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,8 +17,6 @@ import pytest
 import repcore as rc
 
 pytestmark = pytest.mark.bench
-
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def turns(size: int) -> rc.Rep:
@@ -84,16 +77,6 @@ def measure_dense(size: int) -> list[float]:
     return [ours, time.process_time() - start, float(np.abs(found.ravel() - dense).max())]
 
 
-def fresh(measure: str, *arguments: Any) -> list[float]:
-    """Measure in a process of its own, with an empty cache."""
-    code = f"import json, runpy; f = runpy.run_path({__file__!r})[{measure!r}]; print(json.dumps(f(*{arguments!r})))"
-    with tempfile.TemporaryDirectory() as cache:
-        environment = {**ENVIRONMENT, "REPCORE_CACHE": cache}
-        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    found: list[float] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
 # The most that building and filtering may take, in seconds, and GB. Measured under other load: 0.07 s and 4 ms, 0.29 s and 8 ms,
 # 0.27 s and 25 ms, 0.55 s and 27 ms, 0.03 s and 23 ms, none above 0.13 GB.
 LIMITS = [
@@ -106,7 +89,7 @@ LIMITS = [
 
 
 @pytest.mark.parametrize(("name", "build", "filtered", "memory"), LIMITS)
-def test_levels_of_images(name: str, build: float, filtered: float, memory: float) -> None:
+def test_levels_of_images(fresh: Callable[..., Any], name: str, build: float, filtered: float, memory: float) -> None:
     built, run, used = fresh("measure", name)
     print(f"\n{name}: levels in {built:.2f} s, a filter in {run * 1e3:.1f} ms, {used:.2f} GB in all")
     assert built <= build
@@ -115,7 +98,7 @@ def test_levels_of_images(name: str, build: float, filtered: float, memory: floa
 
 
 @pytest.mark.parametrize(("size", "ratio"), [(6, 50.0), (7, 300.0)])
-def test_beside_the_dense_decomposition(size: int, ratio: float) -> None:
+def test_beside_the_dense_decomposition(fresh: Callable[..., Any], size: int, ratio: float) -> None:
     ours, dense, apart = fresh("measure_dense", size)
     print(
         f"\nmaps between images of {size} x {size}: {ours * 1e3:.1f} ms, the constraint decomposed as it stands {dense:.2f} s "

@@ -76,7 +76,7 @@ def test_info_of_a_declarative_file(call: Call, as_json: Json) -> None:
     assert text.startswith("a.toml: a declarative file\ngroup       D4, 2 x 2 matrices\n")
     assert "layer1   4 x 8  32        4*1 + 2*V >> V**2\n" in text
     found = as_json("info", "a.toml")
-    assert (found["kind"], found["group"]) == ("spec", {"group": "D4", "dim": 2, "discrete": 2, "lie": 0})
+    assert (found["kind"], found["group"]) == ("spec", {"group": "D4", "dim": 2, "discrete": 2, "lie": 0, "order": 8})
     assert found["reps"] == [{"rep": "X", "dim": 8, "is": "4*1 + 2*V"}]
     assert [m["shape"] for m in found["maps"]] == [[4, 8], [2, 2]]
 
