@@ -63,7 +63,8 @@ def network_bound(
     ===========================  ================================================================================================
 
     A convolution or a pooling of stride s is equivariant only if its windows meet both ends of the padded image; others are
-    refused, and so are ceil_mode, output_padding, and uneven padding.
+    refused, and so are ceil_mode, output_padding, and uneven padding. What is written over in place is read so later.
+    Layers with hooks that may change what they give are refused, and sums and means of images whose sizes are not known.
 
     Args:
         model: takes one tensor (B, ...) and returns one. Seen in ``eval`` mode.

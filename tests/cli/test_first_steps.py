@@ -62,6 +62,9 @@ def test_every_group_that_the_starter_names_can_be_declared(place: Path) -> None
 def test_new_overwrites_nothing(call: Call) -> None:
     before = Path("a.toml").read_text()
     assert "'a.toml': exists; give another name" in call("new", "a.toml", status=1).stderr
+    # A name with bytes that are no UTF-8 has no place in the comments: there is no file then, not an empty one.
+    assert "cannot be written" in call("new", "b\udcff.toml", status=1).stderr
+    assert not Path("b\udcff.toml").exists()
     assert Path("a.toml").read_text() == before
     assert "ends in .toml" in call("new", "a.json", status=1).stderr
     assert "cannot be written: No such file or directory" in call("new", "no/b.toml", status=1).stderr
