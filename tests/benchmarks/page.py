@@ -42,7 +42,7 @@ def versions() -> str:
 def figures(output: str) -> list[str]:
     """What the tests print, without what pytest does: dots, percentages, headings and the last line."""
     lines = (re.sub(r"^[.FEsx]+(?=\S|$)", "", line).rstrip() for line in output.splitlines())
-    noise = re.compile(r"^(\s*\[ *\d+%\]|=+ .*|\d+ (passed|failed|skipped|deselected).*|-+ .*)?$")
+    noise = re.compile(r"^(\s*\[ *\d+%\]|=+.*|\d+ (passed|failed|skipped|deselected).*|-+ .*)?$")
     return [line for line in (re.sub(r"\s+\[ *\d+%\]$", "", line) for line in lines) if not noise.match(line)]
 
 
