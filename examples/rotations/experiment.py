@@ -48,9 +48,9 @@ HERE = Path(__file__).resolve().parent
 WAYS = ("strict", "penalty", "operator K=4", "sampled K=4", "augmentation", "ACE", "dense")
 WEIGHTS = {"penalty": 1.0, "operator K=4": 1.0, "sampled K=4": 1.0}  # the best for either delta: see --tune
 STEPS, BATCH, RATE, EVERY, GAIN = 1500, 256, 3e-3, 25, 0.7
-# Of ACE: examples that decide about gamma, steps from one decision to the next, steps without any in the beginning, and the
-# part of the training without any in the end.
-HELD, MOVES, WARM, FREEZE = 64, 10, 200, 0.3
+# Of ACE: examples that decide about gamma, steps from one decision to the next, the part of the training without any in the end.
+# The controller is the default.
+HELD, MOVES, FREEZE = 64, 10, 0.3
 START = {"strict": 0.0, "ACE": 0.02}  # the share that is not equivariant in the beginning; else 0.1
 NAMES = ("first", "second", "third", "last")
 
@@ -83,14 +83,6 @@ def make_task(delta: float, seed: int) -> Task:
         return x.astype(np.float32), (answer(x, delta) + noise * random.normal(size=(count, 3))).astype(np.float32)
 
     return Task(draw(512, 0.05), draw(1000, 0.0), draw(4000, 0.0))
-
-
-def resilient() -> rc.Resilient:
-    """Who decides in ACE: symmetry is given up where the error falls by more than 0.1 for a unit of gamma.
-
-    gamma stays where it is for a while: where it is 0 the rest gets no gradient, so the rest has to learn before it is judged.
-    """
-    return rc.Resilient(0.1, 0.1, rc.Stepper(0.1, clip=0.3, schedule=lambda move: move >= WARM // MOVES), rc.Stepper(0.1))
 
 
 def batches(seed: int, steps: int, count: int = 512) -> np.ndarray:
@@ -176,7 +168,7 @@ def run_torch(way: str, delta: float, seed: int, steps: int, weight: float | Non
             torch.nn.init.zeros_(model.get_submodule(name).bias)
     if way == "strict":
         rct.symmetrize(model, spec)
-    ace = rct.ACE(model, spec, controller=resilient(), every=MOVES, steps=steps, freeze=FREEZE) if way == "ACE" else None
+    ace = rct.ACE(model, spec, every=MOVES, steps=steps, freeze=FREEZE) if way == "ACE" else None
     weight = WEIGHTS.get(way, 0.0) if weight is None else weight
     moves = rct.Moves(spec.reps["input"], spec.group.rep, count=64, seed=seed)
     operators = {name: rct.Moves(space.domain, space.codomain, count=64, seed=seed) for name, space in spaces.items()}
@@ -271,7 +263,7 @@ def run_jax(way: str, delta: float, seed: int, steps: int, weight: float | None 
             bias = jnp.zeros(rows)
         params[name] = {"kernel": kernel, "bias": bias}
     symmetry = rcj.symmetry_of(params, spec)
-    method = rcj.ace(params, spec, controller=resilient(), every=MOVES, steps=steps, freeze=FREEZE)
+    method = rcj.ace(params, spec, every=MOVES, steps=steps, freeze=FREEZE)
     words = rc.sample(spec.group, 64, seed=seed)
     turns = {
         rep: jnp.asarray(np.stack([g.act(rep, np.eye(rep.dim)) for g in words]).swapaxes(1, 2), jnp.float32)

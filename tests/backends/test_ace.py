@@ -255,13 +255,24 @@ def test_a_resumed_run_follows_the_same_trajectory(seed: int, controller: Any) -
 
 def test_gamma_stays_in_the_last_part_of_training() -> None:
     seen = []
-    model, ace = split(every=1, steps=10, freeze=0.3)
+    model, ace = split(every=1, steps=10, freeze=0.3, controller=rc.Proximal(0.01))
     for _ in range(10):
         model(inputs()).square().sum().backward()
         ace.step()
         seen.append(torch.cat(list(ace.gamma.values())))
     assert all(not torch.equal(a, b) for a, b in pairwise(seen[:7]))
     assert all(torch.equal(seen[6], later) for later in seen[7:])
+
+
+def test_the_default_waits_for_the_rest_to_learn() -> None:
+    seen = []
+    model, ace = split(every=1)
+    for _ in range(25):
+        model(inputs()).square().sum().backward()
+        ace.step()
+        seen.append(torch.cat(list(ace.gamma.values())))
+    assert all(torch.equal(seen[0], gamma) for gamma in seen[:20])
+    assert not torch.equal(seen[19], seen[20])
 
 
 def test_no_optimiser_holds_gamma() -> None:

@@ -22,7 +22,8 @@ D4 = rc.dihedral(4)
 RULES = {"a": "V >> 2*regular + V", "b": "2*regular + V >> V"}
 PERS = ["layer", "channel", "irrep", "shared"]
 CONTROLLERS = {
-    "default": rc.Resilient.default(),
+    # The default but for its wait of 20 moves, which no test here is long enough for.
+    "resilient": rc.Resilient(0.1, 0.1, rc.Stepper(0.1, clip=0.3, schedule=lambda move: move >= 2), rc.Stepper(0.1)),
     "Algorithm 1": rc.Equality.paper(0.1, 0.05),
     "Algorithm 2": rc.Resilient.paper(0.5, 0.1, 0.1),
     "augmented": rc.AugmentedLagrangian(0.5),
