@@ -64,7 +64,10 @@ def _right_of(maps: FunctionMaps, m: Array) -> list[Array]:
     rest = tiles - seen @ f.analysis
     out: list[Array] = []
     for i, (v, a) in enumerate(zip(images(f.values), images(trivial(maps.group) * f.scalars), strict=True)):
-        mixed = np.einsum("yvc,vw->ywc", tiles if i >= first else (seen @ a.toarray()) @ f.analysis + rest, v.toarray())
-        mixed = mixed + (seen @ a.toarray()) @ f.analysis if i >= first else mixed
-        out.append(np.concatenate([0 * tokens if i >= first else tokens, mixed.reshape(len(m), -1)], axis=1))
+        moved, on_values = (seen @ a.toarray()) @ f.analysis, v.toarray()
+        if i < first:
+            still, tile = tokens, np.einsum("yvc,vw->ywc", moved + rest, on_values)
+        else:  # the derivative of a product
+            still, tile = 0 * tokens, np.einsum("yvc,vw->ywc", tiles, on_values) + moved
+        out.append(np.concatenate([still, tile.reshape(len(m), -1)], axis=1))
     return out

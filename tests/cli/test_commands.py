@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +18,9 @@ import repcore as rc
 from repcore.cli import app
 from repcore.store import cached
 
-SPEC = """
-[group]
-builtin = "dihedral(4)"
-[reps]
-X = "4*1 + 2*V"
-[maps]
-layer1 = "X >> V*V"
-"layer.2" = "V >> V"
-"""
+pytestmark = pytest.mark.usefixtures("place")
+
 ROW = ["map", "space", "file", "shape", "unknowns", "dim", "route", "seconds", "certificate", "source", "digest"]
-
-
-@pytest.fixture(autouse=True)
-def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("REPCORE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("REPCORE_SHARED_CACHE", raising=False)
-    monkeypatch.chdir(tmp_path)
-    Path("a.toml").write_text(SPEC)
-    _forget()
-    yield
-    _forget()
 
 
 def _forget() -> None:
@@ -218,7 +199,8 @@ def test_the_process_has_the_exit_status_and_no_traceback() -> None:
 def test_a_failed_write_leaves_nothing_behind(failure: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     call("solve", "a.toml", "--out", "b")
     before = {p.name: p.read_bytes() for p in Path("b").iterdir()}
-    Path("a.toml").write_text(SPEC.replace("X >> V*V", "X >> V*V*V*V"))
+    text = Path("a.toml").read_text()
+    Path("a.toml").write_text(text.replace("X >> V*V", "X >> V*V*V*V"))
 
     def fail(*_: object) -> None:
         raise failure
@@ -272,12 +254,12 @@ def test_verify() -> None:
     assert found[0]["dim"] == 4
 
 
-@pytest.mark.parametrize("place", [300, -1])
-def test_a_damaged_file_does_not_pass(place: int) -> None:
+@pytest.mark.parametrize("byte", [300, -1])
+def test_a_damaged_file_does_not_pass(byte: int) -> None:
     call("solve", "a.toml", "--out", "b")
     path = Path("b/layer1.safetensors")
     data = bytearray(path.read_bytes())
-    data[place] ^= 0x15
+    data[byte] ^= 0x15
     path.write_bytes(data)
     result = call("verify", "b", status=3)
     assert "cannot be read" in result.stdout

@@ -1,4 +1,4 @@
-"""Examples as modules: `loaded(path)` runs a program of the folder `examples` without its `main`."""
+"""Examples as modules: `loaded(path)` runs one without its `main`; `example` is the one that `EXAMPLE` of the test names."""
 
 from __future__ import annotations
 
@@ -28,3 +28,9 @@ def loaded() -> Iterator[Callable[[Path], ModuleType]]:
     yield load
     for name in names:
         sys.modules.pop(name, None)
+
+
+@pytest.fixture(scope="module")
+def example(request: pytest.FixtureRequest, loaded: Callable[[Path], ModuleType]) -> ModuleType:
+    """The program that the constant ``EXAMPLE`` of the test's file names."""
+    return loaded(request.module.EXAMPLE)

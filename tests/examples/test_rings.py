@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -18,11 +17,6 @@ torch = pytest.importorskip("torch")
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "rings" / "experiment.py"
 # Three sums of at most 28 products, each off by at most 28 roundings; what stands between has slopes of at most 1.
 ROUNDING = 3 * 28 * 2.0**-23
-
-
-@pytest.fixture(scope="module")
-def example(loaded: Callable[[Path], ModuleType]) -> ModuleType:
-    return loaded(EXAMPLE)
 
 
 def rows(text: str) -> dict[tuple[str, str], list[float]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -20,11 +19,6 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "rubik" / "cube.py"
 ROW = re.compile(
     r"^(dense|augmentation|penalty|soft|strict) {2,}([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)", re.MULTILINE
 )
-
-
-@pytest.fixture(scope="module")
-def example(loaded: Callable[[Path], ModuleType]) -> ModuleType:
-    return loaded(EXAMPLE)
 
 
 @pytest.fixture(scope="module")

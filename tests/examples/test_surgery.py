@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -30,11 +29,6 @@ def run_example(*arguments: str) -> tuple[str, Rows]:
         for network, weights, seed, up, turned, error, count in ROW.findall(done.stdout)
     }
     return done.stdout, rows
-
-
-@pytest.fixture(scope="module")
-def example(loaded: Callable[[Path], ModuleType]) -> ModuleType:
-    return loaded(EXAMPLE)
 
 
 def test_the_example_runs() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -16,11 +15,6 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "tables" / "wine.py"
-
-
-@pytest.fixture(scope="module")
-def example(loaded: Callable[[Path], ModuleType]) -> ModuleType:
-    return loaded(EXAMPLE)
 
 
 def rows(text: str) -> dict[tuple[str, str], list[float]]:

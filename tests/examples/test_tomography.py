@@ -6,7 +6,6 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -20,11 +19,6 @@ pytest.importorskip("skimage")
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "tomography" / "experiment.py"
 # Four sums of at most 16 * 9 products, each off by at most as many roundings; relu has a slope of at most 1.
 ROUNDING = 4 * 144 * 2.0**-23
-
-
-@pytest.fixture(scope="module")
-def example(loaded: Callable[[Path], ModuleType]) -> ModuleType:
-    return loaded(EXAMPLE)
 
 
 def rows(text: str) -> dict[tuple[str, str], list[float]]:
